@@ -1,0 +1,4 @@
+//! What survives: checkpoint files, and the decision what an opened map may trust.
+
+pub(crate) mod checkpoints;
+pub(crate) mod recover;

@@ -1,0 +1,248 @@
+//! The index of one shard: its files, and the way from a hash to its table.
+
+use super::table::Table;
+use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, file_len};
+use crate::layout::file::Kind;
+use crate::layout::table::{MAX_TABLES, MIN_TABLES, TABLE, TableRef, index_len};
+use crate::layout::{head, names};
+use crate::medium::{Medium, Page};
+use crate::mem::{Bits, Guard, Region, Slots, enter};
+use crate::{Error, Result};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A file of tables.
+#[derive(Debug)]
+pub(super) struct IndexFile {
+    pub region: Region,
+    pub tables: usize,
+    /// Which tables were compared with their sums; `None`: this process made the file.
+    pub checked: Option<Bits>,
+}
+
+impl IndexFile {
+    fn new(region: Region, made_here: bool) -> IndexFile {
+        let tables = region.len().saturating_sub(index_len(0)) / TABLE;
+        IndexFile { region, tables, checked: (!made_here).then(|| Bits::new(tables)) }
+    }
+
+    pub fn made_here(region: Region) -> IndexFile {
+        IndexFile::new(region, true)
+    }
+
+    #[inline]
+    pub fn table(&self, number: usize) -> Option<Table<'_>> {
+        let at = TableRef { file: 0, number }.offset();
+        (number < self.tables).then(|| Table::new(self.region.words(at, TABLE / 8)))
+    }
+}
+
+/// A shard's index. Readers follow it without a lock; what changes it holds the shard's lock.
+#[derive(Debug)]
+pub(crate) struct Index {
+    pub(super) medium: Arc<Medium>,
+    pub(super) shard: u32,
+    pub(super) directories: Slots<Region>,
+    pub(super) files: Slots<IndexFile>,
+    /// Held while a file is mapped or made, so that none is twice. Taken after the shard's lock, never before.
+    pub(super) mapping: Mutex<()>,
+}
+
+/// The table of a hash, and what led to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'g> {
+    pub table: Table<'g>,
+    pub reference: TableRef,
+    pub root: Root,
+    directory: &'g Region,
+    entry: usize,
+    word: u64,
+}
+
+impl Index {
+    pub fn new(medium: Arc<Medium>, shard: u32) -> Index {
+        Index { medium, shard, directories: Slots::new(), files: Slots::new(), mapping: Mutex::new(()) }
+    }
+
+    #[inline]
+    pub(super) fn page(&self) -> Page<'_> {
+        Page::new(&self.medium, self.shard)
+    }
+
+    /// The directory in force; `None` while the shard was never written.
+    #[inline]
+    pub fn root(&self) -> Option<Root> {
+        let root = self.page().load(head::ROOT);
+        (root != 0).then_some(Root(root))
+    }
+
+    /// The hash with the bits that chose the shard shifted out.
+    #[inline]
+    pub fn prefix(&self, hash: u64) -> u64 {
+        hash << self.medium.shard_bits
+    }
+
+    #[inline]
+    pub fn directory<'g>(&'g self, root: Root, guard: &'g Guard) -> Result<&'g Region> {
+        match self.directories.load(root.file(), guard) {
+            Some(region) => Ok(region),
+            None => self.map_directory(root, guard),
+        }
+    }
+
+    #[cold]
+    fn map_directory<'g>(&'g self, root: Root, guard: &'g Guard) -> Result<&'g Region> {
+        let _mapping = self.mapping.lock();
+        if self.directories.load(root.file(), guard).is_none() {
+            let number = root.file() as u32;
+            let name = names::directory(self.shard, number);
+            let region = self.medium.map(&name, Kind::Directory, self.shard, u64::from(number)).map_err(Error::of_index)?;
+            self.directories.set(root.file(), region);
+        }
+        self.directories.load(root.file(), guard).ok_or_else(|| self.damage("a directory file vanished"))
+    }
+
+    #[inline]
+    pub(super) fn file<'g>(&'g self, number: usize, guard: &'g Guard) -> Result<&'g IndexFile> {
+        match self.files.load(number, guard) {
+            Some(file) => Ok(file),
+            None => self.map_file(number, guard),
+        }
+    }
+
+    #[cold]
+    fn map_file<'g>(&'g self, number: usize, guard: &'g Guard) -> Result<&'g IndexFile> {
+        let page = self.page();
+        if (number as u64) < page.load(head::FIRST_INDEX) || number as u64 >= page.load(head::NEXT_INDEX) {
+            return Err(self.damage("a directory entry names an index file that there is not"));
+        }
+        let _mapping = self.mapping.lock();
+        if self.files.load(number, guard).is_none() {
+            let name = names::index(self.shard, number as u32);
+            let region = self.medium.map(&name, Kind::Index, self.shard, number as u64).map_err(Error::of_index)?;
+            self.files.set(number, IndexFile::new(region, false));
+        }
+        self.files.load(number, guard).ok_or_else(|| self.damage("an index file vanished"))
+    }
+
+    /// A table by its reference, checked against its sum at the first touch.
+    #[inline]
+    pub fn table<'g>(&'g self, reference: TableRef, guard: &'g Guard) -> Result<Table<'g>> {
+        let file = self.file(reference.file, guard)?;
+        let Some(table) = file.table(reference.number) else {
+            return Err(self.damage("a directory entry names a table beyond its file"));
+        };
+        if let Some(checked) = &file.checked
+            && !checked.get(reference.number)
+        {
+            self.check_table(table, reference)?;
+            checked.set(reference.number);
+        }
+        Ok(table)
+    }
+
+    /// The table that holds the hash, if anything does; `None` while the shard was never written.
+    #[inline]
+    pub fn resolve<'g>(&'g self, hash: u64, guard: &'g Guard) -> Result<Option<Place<'g>>> {
+        let Some(root) = self.root() else { return Ok(None) };
+        let directory = self.directory(root, guard)?;
+        let depth = root.depth();
+        if depth > MAX_DEPTH || file_len(depth) > directory.len() {
+            return Err(self.damage("the directory is shorter than its depth says"));
+        }
+        let entry = entries_at(depth) + entry_of(self.prefix(hash), depth) * 8;
+        let word = directory.load(entry);
+        let Some(reference) = TableRef::from_word(word) else {
+            return Err(self.damage("a directory entry is empty"));
+        };
+        let table = self.table(reference, guard)?;
+        Ok(Some(Place { table, reference, root, directory, entry, word }))
+    }
+
+    /// Whether the table is still the one for its hash: then it was all the time since `resolve`, because no table is
+    /// used again while a reader that knew it is inside, and the root's version never returns.
+    #[inline]
+    pub fn still(&self, place: &Place<'_>) -> bool {
+        place.directory.load(place.entry) == place.word && self.page().load(head::ROOT) == place.root.0
+    }
+
+    #[cold]
+    pub fn damage(&self, what: &str) -> Error {
+        Error::corrupt(format_args!("{what} (index of shard {})", self.shard)).of_index()
+    }
+
+    /// The number of tables in the next index file: an eighth of what there is.
+    fn next_tables(&self) -> usize {
+        let page = self.page();
+        let tables = page.load(head::TABLES) + page.load(head::FREE_COUNT);
+        (tables as usize / 8).clamp(MIN_TABLES, MAX_TABLES)
+    }
+
+    /// Makes the next index file. Ahead of need by the background, else by the call that needs it.
+    pub(super) fn make_file(&self, tables: usize, background: bool) -> Result<()> {
+        let _mapping = self.mapping.lock();
+        let page = self.page();
+        let number = page.load(head::NEXT_INDEX);
+        let current = TableRef::from_word(page.load(head::ALLOCATE)).map_or(0, |table| table.file as u64 + 1);
+        if number > current {
+            return Ok(());
+        }
+        let name = names::index(self.shard, number as u32);
+        let region = self.medium.create(&name, Kind::Index, self.shard, number, index_len(tables), 0)?;
+        if background {
+            region.prefault(0, region.len());
+        }
+        self.files.set(number as usize, IndexFile::new(region, true));
+        page.store(head::NEXT_INDEX, number + 1);
+        Ok(())
+    }
+
+    /// The background's part: the next file is made when three quarters of the current one are used.
+    pub fn make_ahead(&self) -> Result<()> {
+        let guard = enter();
+        if self.wants_file(&guard) {
+            self.make_file(self.next_tables(), true)?;
+        }
+        Ok(())
+    }
+
+    pub fn wants_file(&self, guard: &Guard) -> bool {
+        let page = self.page();
+        let Some(next) = TableRef::from_word(page.load(head::ALLOCATE)) else { return false };
+        if page.load(head::NEXT_INDEX) > next.file as u64 + 1 {
+            return false;
+        }
+        self.files.load(next.file, guard).is_some_and(|file| next.number * 4 >= file.tables * 3)
+    }
+
+    /// The next table never used yet; makes a file when the current one is used up.
+    pub(super) fn fresh_table(&self, next: TableRef, guard: &Guard) -> Result<TableRef> {
+        let file = self.file(next.file, guard)?;
+        if next.number < file.tables {
+            return Ok(next);
+        }
+        let following = next.file + 1;
+        if self.page().load(head::NEXT_INDEX) <= following as u64 {
+            self.medium.waits.fetch_add(1, Ordering::Relaxed);
+            self.make_file(self.next_tables(), false)?;
+        }
+        Ok(TableRef { file: following, number: 0 })
+    }
+
+    /// Returns once no file is half made.
+    pub fn settled(&self) {
+        drop(self.mapping.lock());
+    }
+
+    /// Bytes of the index and directory files on disk.
+    pub fn bytes(&self, guard: &Guard) -> u64 {
+        let page = self.page();
+        let Some(root) = self.root() else { return 0 };
+        let files = page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX);
+        let index: usize = files.filter_map(|number| self.file(number as usize, guard).ok()).map(|file| file.region.len()).sum();
+        let small = page.load(head::SMALL_DIRECTORY) as usize;
+        let large = if root.file() == small { 0 } else { file_len(root.depth()) };
+        (index + file_len(0) + large) as u64
+    }
+}

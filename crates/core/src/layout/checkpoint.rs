@@ -1,0 +1,270 @@
+//! Checkpoints: what is known to be durable. Two files, written in turn; the newest that verifies wins.
+
+use super::hash::Keys;
+use super::segment::SegmentId;
+use super::{FORMAT_VERSION, MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_SHARDS, get_u32, get_u64};
+use crate::sys::FileId;
+use xxhash_rust::xxh3::xxh3_64;
+
+const MAGIC_WORD: &[u8; 8] = b"ODM ckpt";
+pub(crate) const MAGIC: usize = 0;
+pub(crate) const VERSION: usize = MAGIC + 8;
+/// Of the whole checkpoint.
+pub(crate) const LENGTH: usize = VERSION + 4;
+/// XXH3 of everything behind it, with the seed 0: the map's own keys stand inside.
+pub(crate) const SUM: usize = LENGTH + 4;
+pub(crate) const BODY: usize = SUM + 8;
+
+/// No checkpoint is longer: 64 shards of 16 million segments would be, but no disk holds those.
+const MAX_LEN: usize = 1 << 30;
+
+/// A codec as the map remembers it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Codec {
+    /// At most 255 bytes.
+    pub name: String,
+    /// At most 64 KiB.
+    pub param: Vec<u8>,
+}
+
+/// A segment of the chain and how much of it is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub id: SegmentId,
+    pub end: u64,
+}
+
+/// One shard at the moment its tail was noted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ShardState {
+    pub entries: u64,
+    pub seq: u64,
+    /// The oldest segment first; the last one holds the tail. Empty: the shard was never written.
+    pub chain: Vec<Link>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    pub number: u64,
+    /// Features that a reader must know.
+    pub features: u64,
+    pub generation: u32,
+    pub clean: bool,
+    pub align: u8,
+    /// All zero: the index is not to be trusted, whatever runs.
+    pub boot: [u8; 16],
+    /// Of the file that this checkpoint stands in.
+    pub file: FileId,
+    pub mount: u64,
+    pub keys: Keys,
+    pub key_codec: Codec,
+    pub value_codec: Codec,
+    pub shards: Vec<ShardState>,
+}
+
+/// Why bytes are not a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Invalid {
+    /// Nothing was ever written there.
+    Blank,
+    /// Something was, and it does not verify.
+    Torn,
+    /// Another version's, whose number this is.
+    Version(u32),
+    /// It verifies and needs features that this code does not have.
+    Features(u64),
+}
+
+impl Checkpoint {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1024);
+        out.extend_from_slice(MAGIC_WORD);
+        out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        out.extend_from_slice(&[0; 12]);
+        for word in [self.number, self.features] {
+            out.extend_from_slice(&word.to_le_bytes());
+        }
+        out.extend_from_slice(&self.generation.to_le_bytes());
+        out.extend_from_slice(&[u8::from(self.clean), self.align, self.shards.len() as u8, 0]);
+        out.extend_from_slice(&self.boot);
+        for word in [self.file.device, self.file.inode, self.mount] {
+            out.extend_from_slice(&word.to_le_bytes());
+        }
+        out.extend_from_slice(&self.keys.hash);
+        out.extend_from_slice(&self.keys.sum.to_le_bytes());
+        for codec in [&self.key_codec, &self.value_codec] {
+            for part in [codec.name.as_bytes(), &codec.param] {
+                out.extend_from_slice(&(part.len() as u32).to_le_bytes());
+                out.extend_from_slice(part);
+            }
+        }
+        for shard in &self.shards {
+            for word in [shard.entries, shard.seq, shard.chain.len() as u64] {
+                out.extend_from_slice(&word.to_le_bytes());
+            }
+            for link in &shard.chain {
+                out.extend_from_slice(&link.id.0.to_le_bytes());
+                out.extend_from_slice(&link.end.to_le_bytes());
+            }
+        }
+        let length = out.len() as u32;
+        out[LENGTH..SUM].copy_from_slice(&length.to_le_bytes());
+        let sum = xxh3_64(&out[BODY..]);
+        out[SUM..BODY].copy_from_slice(&sum.to_le_bytes());
+        out
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Checkpoint, Invalid> {
+        if bytes.iter().take(BODY).all(|&byte| byte == 0) {
+            return Err(Invalid::Blank);
+        }
+        if bytes.len() < BODY || &bytes[MAGIC..VERSION] != MAGIC_WORD {
+            return Err(Invalid::Torn);
+        }
+        let length = get_u32(bytes, LENGTH) as usize;
+        if !(BODY..=MAX_LEN).contains(&length) || length > bytes.len() {
+            return Err(Invalid::Torn);
+        }
+        if get_u64(bytes, SUM) != xxh3_64(&bytes[BODY..length]) {
+            return Err(Invalid::Torn);
+        }
+        // A later version keeps magic, version, length and sum where they are, so that its number is not read off damage.
+        let version = get_u32(bytes, VERSION);
+        if version != FORMAT_VERSION {
+            return Err(Invalid::Version(version));
+        }
+        let checkpoint = Reader { bytes: &bytes[BODY..length] }.checkpoint().ok_or(Invalid::Torn)?;
+        match checkpoint.features {
+            0 => Ok(checkpoint),
+            features => Err(Invalid::Features(features)),
+        }
+    }
+}
+
+/// Takes fields off the front; `None` where the bytes end too soon.
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(len)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.array()?))
+    }
+
+    fn codec(&mut self) -> Option<Codec> {
+        let name_len = u32::from_le_bytes(self.array()?) as usize;
+        let name = String::from_utf8(self.take(name_len)?.to_vec()).ok()?;
+        let param_len = u32::from_le_bytes(self.array()?) as usize;
+        let param = self.take(param_len)?.to_vec();
+        (name.len() <= MAX_CODEC_NAME && param.len() <= MAX_CODEC_PARAM).then_some(Codec { name, param })
+    }
+
+    fn shard(&mut self) -> Option<ShardState> {
+        let (entries, seq, links) = (self.u64()?, self.u64()?, self.u64()? as usize);
+        if links > self.bytes.len() / 16 {
+            return None;
+        }
+        let chain = (0..links)
+            .map(|_| Some(Link { id: SegmentId(self.u64()?), end: self.u64()? }))
+            .collect::<Option<Vec<_>>>()?;
+        Some(ShardState { entries, seq, chain })
+    }
+
+    fn checkpoint(mut self) -> Option<Checkpoint> {
+        let (number, features) = (self.u64()?, self.u64()?);
+        let generation = u32::from_le_bytes(self.array()?);
+        let [clean, align, shards, _] = self.array()?;
+        let boot = self.array()?;
+        let file = FileId { device: self.u64()?, inode: self.u64()? };
+        let mount = self.u64()?;
+        let keys = Keys { hash: self.array()?, sum: self.u64()? };
+        let (key_codec, value_codec) = (self.codec()?, self.codec()?);
+        if !shards.is_power_of_two() || u32::from(shards) > MAX_SHARDS || !matches!(align, 8 | 16) || clean > 1 {
+            return None;
+        }
+        let shards = (0..shards).map(|_| self.shard()).collect::<Option<Vec<_>>>()?;
+        Some(Checkpoint {
+            number,
+            features,
+            generation,
+            clean: clean == 1,
+            align,
+            boot,
+            file,
+            mount,
+            keys,
+            key_codec,
+            value_codec,
+            shards,
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn sample() -> Checkpoint {
+        Checkpoint {
+            number: 9,
+            features: 0,
+            generation: 2,
+            clean: true,
+            align: 8,
+            boot: *b"boot id 16 bytes",
+            file: FileId { device: 1, inode: 2 },
+            mount: 3,
+            keys: Keys { hash: *b"0123456789abcdef", sum: 7 },
+            key_codec: Codec { name: "str".into(), param: vec![] },
+            value_codec: Codec { name: "json".into(), param: vec![1, 2] },
+            shards: vec![
+                ShardState { entries: 5, seq: 6, chain: vec![Link { id: SegmentId::new(1, 1), end: 65536 }] },
+                ShardState::default(),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_survives_its_bytes() {
+        let checkpoint = sample();
+        let mut bytes = checkpoint.encode();
+        assert_eq!(Checkpoint::decode(&bytes), Ok(checkpoint.clone()));
+        bytes.resize(8192, 0);
+        assert_eq!(Checkpoint::decode(&bytes), Ok(checkpoint), "a preallocated file is longer");
+    }
+
+    #[test]
+    fn no_flipped_bit_and_no_cut_passes_as_a_checkpoint() {
+        let bytes = sample().encode();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            // The version's bits are outside the sum; another version is refused by its number.
+            assert!(Checkpoint::decode(&flipped).is_err(), "bit {bit}");
+        }
+        for len in 0..bytes.len() {
+            assert!(Checkpoint::decode(&bytes[..len]).is_err(), "cut to {len}");
+        }
+        assert_eq!(Checkpoint::decode(&[0; 4096]), Err(Invalid::Blank));
+    }
+
+    #[test]
+    fn newer_versions_and_unknown_features_are_told_apart_from_damage() {
+        let mut newer = sample().encode();
+        newer[VERSION] = 2;
+        assert_eq!(Checkpoint::decode(&newer), Err(Invalid::Version(2)));
+        let mut featured = sample();
+        featured.features = 4;
+        assert_eq!(Checkpoint::decode(&featured.encode()), Err(Invalid::Features(4)));
+    }
+}

@@ -1,0 +1,102 @@
+//! Extents: a value too long for the log, in a file of its own that is written once.
+
+use crate::layout::extent::{Descriptor, KEY_HASH, VALUE_AT};
+use crate::layout::file::{HEADER, Header, Kind};
+use crate::layout::names;
+use crate::layout::segment::SegmentId;
+use crate::medium::Medium;
+use crate::{Error, Result, sys};
+use std::fs::File;
+use std::io;
+use std::sync::atomic::Ordering;
+
+/// Writes a value to a new file. It counts only once a record names it.
+pub(crate) fn write(medium: &Medium, shard: u32, id: SegmentId, hash: u64, value: &[u8]) -> Result<Descriptor> {
+    let name = names::extent(shard, id);
+    let descriptor = Descriptor { id, len: value.len() as u64, sum: medium.keys.sum(value) };
+    let written = write_file(medium, &name, shard, &descriptor, hash, value);
+    medium.names_changed.store(true, Ordering::Release);
+    match written {
+        Ok(()) => Ok(descriptor),
+        Err(error) => {
+            medium.remove(&name);
+            Err(Error::os(format_args!("write a value of {} bytes", value.len()), &error))
+        }
+    }
+}
+
+fn write_file(medium: &Medium, name: &str, shard: u32, descriptor: &Descriptor, hash: u64, value: &[u8]) -> io::Result<()> {
+    let len = VALUE_AT as u64 + descriptor.len;
+    let file = medium.dir.create_file(name, len)?;
+    let header = Header { kind: Kind::Extent, shard, id: descriptor.id.0, length: len, file: sys::file_id(&file)?, predecessor: 0 };
+    let mut first = [0; KEY_HASH + 8];
+    first[..HEADER].copy_from_slice(&header.encode(&medium.keys));
+    first[KEY_HASH..].copy_from_slice(&hash.to_le_bytes());
+    sys::write_at(&file, &first, 0)?;
+    sys::write_at(&file, value, VALUE_AT as u64)
+}
+
+/// Opens an extent for reading. To be called while the record that names it is held by a guard; the open file then
+/// outlives the guard.
+pub(crate) fn open(medium: &Medium, shard: u32, descriptor: &Descriptor) -> Result<File> {
+    let name = names::extent(shard, descriptor.id);
+    medium.dir.open_file(&name, false).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::corrupt(format_args!("{name} is missing")),
+        _ => Error::os(format_args!("open {name}"), &error),
+    })
+}
+
+/// Appends the value to `out`, verified.
+pub(crate) fn read(medium: &Medium, file: &File, descriptor: &Descriptor, out: &mut Vec<u8>) -> Result<()> {
+    let fail = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::corrupt("an extent is cut off"),
+        _ => Error::os("read an extent", &error),
+    };
+    // The length is compared before memory is asked for: a damaged descriptor must not take all there is.
+    if file.metadata().map_err(fail)?.len() < VALUE_AT as u64 + descriptor.len {
+        return Err(Error::corrupt("an extent is cut off"));
+    }
+    let start = out.len();
+    out.resize(start + descriptor.len as usize, 0);
+    sys::read_at(file, &mut out[start..], VALUE_AT as u64).map_err(fail)?;
+    if medium.keys.sum(&out[start..]) != descriptor.sum {
+        out.truncate(start);
+        return Err(Error::corrupt("the value in an extent does not match its checksum"));
+    }
+    Ok(())
+}
+
+/// Whether the extent is whole, read in portions.
+pub(crate) fn verifies(medium: &Medium, shard: u32, descriptor: &Descriptor) -> bool {
+    let Ok(file) = open(medium, shard, descriptor) else { return false };
+    let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(medium.keys.sum);
+    let mut buffer = vec![0; 1 << 20];
+    let (mut at, end) = (VALUE_AT as u64, VALUE_AT as u64 + descriptor.len);
+    while at < end {
+        let part = buffer.len().min((end - at) as usize);
+        if sys::read_at(&file, &mut buffer[..part], at).is_err() {
+            return false;
+        }
+        hasher.update(&buffer[..part]);
+        at += part as u64;
+    }
+    hasher.digest().max(1) == descriptor.sum
+}
+
+/// The key's hash that an extent was written for; `None` if the file is not whole.
+pub(crate) fn key_hash(medium: &Medium, shard: u32, id: SegmentId) -> Option<u64> {
+    let file = medium.dir.open_file(&names::extent(shard, id), false).ok()?;
+    let mut first = [0; KEY_HASH + 8];
+    sys::read_at(&file, &mut first, 0).ok()?;
+    let header = Header::decode(first[..HEADER].try_into().ok()?, Kind::Extent, &medium.keys)?;
+    (header.shard == shard && header.id == id.0).then(|| crate::layout::get_u64(&first, KEY_HASH))
+}
+
+/// Makes an extent durable; one that is gone was superseded and needs no sync.
+pub(crate) fn sync(medium: &Medium, shard: u32, id: SegmentId) -> Result<()> {
+    let synced = medium.dir.open_file(&names::extent(shard, id), false).and_then(|file| sys::sync_file(&file));
+    match synced {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::os("sync an extent", &error)),
+        _ => Ok(()),
+    }
+}

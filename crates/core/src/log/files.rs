@@ -1,0 +1,353 @@
+//! The segments of one shard and the table that lists them.
+
+use super::segment::{Record, Segment};
+use crate::layout::file::{self, Header, Kind};
+use crate::layout::segment::{
+    ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_SEGMENT, MAX_SEGMENTS, MIN_SEGMENT, RecordRef,
+    SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place, table_entries, table_len,
+};
+use crate::layout::{head, names};
+use crate::medium::{Medium, Page};
+use crate::mem::{Guard, LogRegion, Region, Slots, enter};
+use crate::{Code, Error, Result, sys};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The predecessor of a segment that has not joined the chain.
+pub(crate) const UNLINKED: u64 = u64::MAX;
+
+/// A shard's log. Readers follow references without a lock; what appends holds the shard's lock.
+#[derive(Debug)]
+pub(crate) struct Log {
+    medium: Arc<Medium>,
+    shard: u32,
+    segments: Slots<Segment>,
+    tables: Slots<Region>,
+    /// Held while a file is mapped, so that none is twice. Taken after the shard's lock, never before.
+    mapping: Mutex<()>,
+    /// The next segment, made ahead. Held while it is made: a put in need waits for the background rather than make a second.
+    prepared: Mutex<Option<Prepared>>,
+}
+
+/// A segment that is made and not yet in the chain.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub id: SegmentId,
+    pub region: Region,
+}
+
+/// An entry of the segment table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub state: State,
+    pub id: SegmentId,
+    pub size: u64,
+    pub end: u64,
+    pub live: u64,
+    pub marks: u64,
+}
+
+impl Log {
+    pub fn new(medium: Arc<Medium>, shard: u32) -> Log {
+        Log { medium, shard, segments: Slots::new(), tables: Slots::new(), mapping: Mutex::new(()), prepared: Mutex::new(None) }
+    }
+
+    fn page(&self) -> Page<'_> {
+        Page::new(&self.medium, self.shard)
+    }
+
+    #[cold]
+    fn damage(&self, what: &str) -> Error {
+        Error::corrupt(format_args!("{what} (log of shard {})", self.shard)).of_index()
+    }
+
+    /// Maps the segment table of a shard that has one, and compares its sums after a clean close.
+    pub fn open_tables(&self) -> Result<()> {
+        let count = self.page().load(head::SEGMENT_TABLES);
+        if count == 0 || count > u64::from(usize::BITS) {
+            return Err(self.damage("the segment table has an impossible number of files"));
+        }
+        for number in 0..count as u32 {
+            let name = names::segment_table(self.shard, number);
+            let region = self.medium.map(&name, Kind::SegmentTable, self.shard, u64::from(number)).map_err(Error::of_index)?;
+            if region.len() != table_len(number) {
+                return Err(self.damage("a file of the segment table has the wrong length"));
+            }
+            if self.medium.clean && region.load(TABLE_SUM) != self.table_sum(&region) {
+                return Err(self.damage("a file of the segment table does not match its sum"));
+            }
+            self.tables.set(number as usize, region);
+        }
+        Ok(())
+    }
+
+    fn table_sum(&self, region: &Region) -> u64 {
+        self.medium.keys.sum_words((TABLE_ENTRIES..region.len()).step_by(8).map(|at| region.load(at)))
+    }
+
+    /// Drops the table and every segment from memory, for a rebuild in place of which nobody reads.
+    pub fn add_table(&self, number: u32) -> Result<()> {
+        let name = names::segment_table(self.shard, number);
+        let region = self.medium.create(&name, Kind::SegmentTable, self.shard, u64::from(number), table_len(number), 0)?;
+        self.tables.set(number as usize, region);
+        self.page().store(head::SEGMENT_TABLES, u64::from(number) + 1);
+        Ok(())
+    }
+
+    /// How many entries the table's files have.
+    pub fn capacity(&self) -> usize {
+        let files = self.page().load(head::SEGMENT_TABLES).min(32) as u32;
+        (0..files).map(table_entries).sum()
+    }
+
+    /// Makes sure that the table has an entry of this index.
+    pub fn ensure_entry(&self, index: usize) -> Result<()> {
+        if index >= MAX_SEGMENTS {
+            return Err(Error::new(Code::NoSpace, format!("Shard {} has as many segments as its table can list.", self.shard)));
+        }
+        let (number, _) = entry_place(index);
+        if u64::from(number) >= self.page().load(head::SEGMENT_TABLES) {
+            self.add_table(number)?;
+        }
+        Ok(())
+    }
+
+    fn entry_words<'g>(&'g self, index: usize, guard: &'g Guard) -> Result<(&'g Region, usize)> {
+        let (number, at) = entry_place(index);
+        match self.tables.load(number as usize, guard) {
+            Some(table) if index < MAX_SEGMENTS => Ok((table, at)),
+            _ => Err(self.damage("a reference names a segment that the table does not list")),
+        }
+    }
+
+    pub fn entry(&self, index: usize, guard: &Guard) -> Result<Entry> {
+        let (table, at) = self.entry_words(index, guard)?;
+        let Some(state) = State::from_word(table.load(at + ENTRY_STATE)) else {
+            return Err(self.damage("an entry of the segment table has an unknown state"));
+        };
+        Ok(Entry {
+            state,
+            id: SegmentId(table.load(at + ENTRY_ID)),
+            size: table.load(at + ENTRY_SIZE),
+            end: table.load(at + ENTRY_END),
+            live: table.load(at + ENTRY_LIVE),
+            marks: table.load(at + ENTRY_MARKS),
+        })
+    }
+
+    #[inline]
+    pub fn live(&self, index: usize, guard: &Guard) -> Result<u64> {
+        let (table, at) = self.entry_words(index, guard)?;
+        Ok(table.load(at + ENTRY_LIVE))
+    }
+
+    #[inline]
+    pub fn set_live(&self, index: usize, live: u64, guard: &Guard) -> Result<()> {
+        let (table, at) = self.entry_words(index, guard)?;
+        table.store(at + ENTRY_LIVE, live);
+        Ok(())
+    }
+
+    pub fn marks(&self, index: usize, guard: &Guard) -> Result<u64> {
+        let (table, at) = self.entry_words(index, guard)?;
+        Ok(table.load(at + ENTRY_MARKS))
+    }
+
+    pub fn set_marks(&self, index: usize, marks: u64, guard: &Guard) -> Result<()> {
+        let (table, at) = self.entry_words(index, guard)?;
+        table.store(at + ENTRY_MARKS, marks);
+        Ok(())
+    }
+
+    pub fn set_state(&self, index: usize, state: State, guard: &Guard) -> Result<()> {
+        let (table, at) = self.entry_words(index, guard)?;
+        table.store(at + ENTRY_STATE, state.word());
+        Ok(())
+    }
+
+    /// Seals a segment: nothing is appended to it any more.
+    pub fn set_end(&self, index: usize, end: u64, guard: &Guard) -> Result<()> {
+        let (table, at) = self.entry_words(index, guard)?;
+        table.store(at + ENTRY_END, end);
+        Ok(())
+    }
+
+    /// Lists a segment; its state goes last.
+    pub fn list(&self, index: usize, id: SegmentId, size: u64, end: u64, guard: &Guard) -> Result<()> {
+        let (table, at) = self.entry_words(index, guard)?;
+        // Already listed: a fix-up must not forget what was counted since. Nothing is, but the order costs nothing.
+        if table.load(at + ENTRY_STATE) != State::Linked.word() || table.load(at + ENTRY_ID) != id.0 {
+            table.store(at + ENTRY_LIVE, 0);
+            table.store(at + ENTRY_MARKS, 0);
+        }
+        table.store(at + ENTRY_ID, id.0);
+        table.store(at + ENTRY_SIZE, size);
+        table.store(at + ENTRY_END, end);
+        table.store(at + ENTRY_STATE, State::Linked.word());
+        Ok(())
+    }
+
+    /// A segment by its index, mapped at the first touch.
+    #[inline]
+    pub fn segment<'g>(&'g self, index: usize, guard: &'g Guard) -> Result<&'g Segment> {
+        match self.segments.load(index, guard) {
+            Some(segment) => Ok(segment),
+            None => self.map_segment(index, guard),
+        }
+    }
+
+    /// A segment only if it is mapped.
+    pub fn mapped<'g>(&'g self, index: usize, guard: &'g Guard) -> Option<&'g Segment> {
+        self.segments.load(index, guard)
+    }
+
+    #[cold]
+    fn map_segment<'g>(&'g self, index: usize, guard: &'g Guard) -> Result<&'g Segment> {
+        let _mapping = self.mapping.lock();
+        if self.segments.load(index, guard).is_none() {
+            let entry = self.entry(index, guard)?;
+            if entry.state == State::Free {
+                return Err(self.damage("a reference names a segment that was freed"));
+            }
+            let region = self.open_segment(entry.id)?;
+            if region.len() as u64 != entry.size {
+                return Err(self.damage("a segment is not as long as the table says"));
+            }
+            let tail = RecordRef(self.page().load(head::TAIL));
+            let end = if tail.segment() == index { tail.offset() } else { entry.end as usize };
+            if end > region.len() || end < FIRST_RECORD {
+                return Err(self.damage("a segment ends beyond its file"));
+            }
+            let synced = if self.medium.clean { end } else { 0 };
+            self.segments.set(index, Segment::new(entry.id, index, LogRegion::new(region, end), false, synced));
+        }
+        self.segments.load(index, guard).ok_or_else(|| self.damage("a segment vanished"))
+    }
+
+    /// Maps a segment's file as it lies, for the walk of a rebuild.
+    pub fn open_segment(&self, id: SegmentId) -> Result<Region> {
+        self.medium.map(&names::segment(self.shard, id), Kind::Segment, self.shard, id.0)
+    }
+
+    /// A second mapping of a segment in which everything counts as published: only while nobody writes.
+    pub fn scan(&self, id: SegmentId, index: usize) -> Result<Segment> {
+        let region = self.open_segment(id)?;
+        let len = region.len();
+        Ok(Segment::new(id, index, LogRegion::new(region, len), false, 0))
+    }
+
+    pub fn publish(&self, segment: Segment) {
+        self.segments.set(segment.index, segment);
+    }
+
+    #[inline]
+    pub fn record<'g>(&'g self, place: RecordRef, guard: &'g Guard) -> Result<Record<'g>> {
+        self.segment(place.segment(), guard)?.record(place.offset(), self.medium.align, &self.medium.keys)
+    }
+
+    /// The size of the next segment: an eighth of the live bytes, and at least four times the record at hand.
+    pub fn next_size(&self, live: u64, need: usize) -> u64 {
+        let size = (live / 8).clamp(MIN_SEGMENT, MAX_SEGMENT);
+        let least = if need as u64 + FIRST_RECORD as u64 > MIN_SEGMENT / 4 { 4 * need as u64 } else { 0 };
+        size.max(least).next_multiple_of(MIN_SEGMENT)
+    }
+
+    /// Makes a segment's file; it joins the chain later.
+    pub fn make(&self, size: u64) -> Result<Prepared> {
+        self.medium.spare.ensure(&self.medium, size)?;
+        let id = self.next_id();
+        let region = self.medium.create(&names::segment(self.shard, id), Kind::Segment, self.shard, id.0, size as usize, UNLINKED)?;
+        Ok(Prepared { id, region })
+    }
+
+    pub fn next_id(&self) -> SegmentId {
+        let page = self.page();
+        SegmentId::new(page.load(head::GENERATION) as u32, page.next(head::SEGMENT_COUNTER) as u32)
+    }
+
+    /// The spare, cut to size, as a segment; `None` while it is lent out.
+    pub fn take_spare(&self, size: u64) -> Result<Option<Prepared>> {
+        self.medium.spare.take(size, || self.adopt(names::SPARE, size))
+    }
+
+    /// A file that was made under another name becomes a segment.
+    fn adopt(&self, name: &str, size: u64) -> Result<Prepared> {
+        let id = self.next_id();
+        let fail = |error: std::io::Error| Error::os("turn the spare into a segment", &error);
+        let file = self.medium.dir.open_file(name, true).map_err(fail)?;
+        file.set_len(size).map_err(fail)?;
+        let region = Region::map(&file, crate::mem::Access::Shared).map_err(fail)?;
+        let file = sys::file_id(&file).map_err(fail)?;
+        let header = Header { kind: Kind::Segment, shard: self.shard, id: id.0, length: size, file, predecessor: UNLINKED };
+        self.medium.write_header(&region, &header);
+        self.medium.dir.rename(name, &names::segment(self.shard, id)).map_err(fail)?;
+        self.medium.names_changed.store(true, Ordering::Release);
+        Ok(Prepared { id, region })
+    }
+
+    /// The background's part: half of the tail is used, so make its successor.
+    pub fn make_ahead(&self, live: u64) -> Result<()> {
+        let mut prepared = self.prepared.lock();
+        if prepared.is_none() {
+            let made = self.make(self.next_size(live, 0))?;
+            made.region.prefault(0, crate::layout::segment::MIN_SEGMENT as usize);
+            *prepared = Some(made);
+        }
+        Ok(())
+    }
+
+    /// The segment that was made ahead, if it is as large as needed; one that is not goes, for ids join in their order.
+    pub fn take_prepared(&self, need: u64) -> Option<Prepared> {
+        let prepared = self.prepared.lock().take()?;
+        if prepared.region.len() as u64 >= need {
+            return Some(prepared);
+        }
+        self.medium.remove(&names::segment(self.shard, prepared.id));
+        None
+    }
+
+    pub fn prepared_bytes(&self) -> u64 {
+        self.prepared.lock().as_ref().map_or(0, |prepared| prepared.region.len() as u64)
+    }
+
+    pub fn is_prepared(&self, id: SegmentId) -> bool {
+        self.prepared.lock().as_ref().is_some_and(|prepared| prepared.id == id)
+    }
+
+    /// What was made ahead and not used, at a close.
+    pub fn drop_prepared(&self) {
+        if let Some(prepared) = self.prepared.lock().take() {
+            self.medium.remove(&names::segment(self.shard, prepared.id));
+        }
+    }
+
+    /// Names a segment's predecessor in its header, which makes it part of the chain for a rebuild.
+    pub fn link(&self, segment: &Segment, predecessor: u64) {
+        let header = |at: usize| segment.log.header(at);
+        let mut bytes = [0; file::HEADER];
+        header(file::PREDECESSOR).store(predecessor, Ordering::Release);
+        for (at, word) in bytes.chunks_exact_mut(8).enumerate() {
+            word.copy_from_slice(&header(at * 8).load(Ordering::Acquire).to_le_bytes());
+        }
+        let sum = self.medium.keys.sum(&bytes[..file::SUM]);
+        header(file::SUM).store(sum, Ordering::Release);
+    }
+
+    /// Unlinks a freed segment from memory; its file goes once its readers have left.
+    pub fn retire(&self, index: usize, guard: &Guard) -> Option<(crate::mem::Retired<Segment>, String)> {
+        let name = names::segment(self.shard, self.segments.load(index, guard)?.id);
+        Some((self.segments.take(index)?, name))
+    }
+
+    /// The clean close: each file of the segment table gets its sum and is made durable.
+    pub fn write_sums(&self) -> Result<()> {
+        let guard = enter();
+        for number in 0..self.page().load(head::SEGMENT_TABLES) as usize {
+            let Some(region) = self.tables.load(number, &guard) else { continue };
+            region.store(TABLE_SUM, self.table_sum(region));
+            region.sync(0, region.len()).map_err(|error| Error::os("sync the segment table", &error))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Iteration over all shards, in pages.
+
+use super::Map;
+use crate::shard::{Copied, Portion, Position};
+use crate::Result;
+
+/// A position in the map. Holds nothing between two steps.
+#[derive(Debug, Default)]
+pub struct Cursor {
+    shard: usize,
+    position: Position,
+    portion: Portion,
+    /// An iteration that met damage stays failed: it must not go on as if nothing was missing.
+    failed: Option<crate::Error>,
+}
+
+/// Some entries, copied out of the map.
+#[derive(Debug, Default)]
+pub struct Page {
+    bytes: Vec<u8>,
+    entries: Vec<(usize, usize, usize)>,
+}
+
+impl Page {
+    /// The entries' keys and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.entries.iter().map(|&(key, value, end)| (&self.bytes[key..value], &self.bytes[value..end]))
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl Cursor {
+    /// Fills the page with the next entries, at least one; `false` at the end. Each key that is there throughout is met
+    /// exactly once, whatever is written meanwhile; others at most once.
+    ///
+    /// # Errors
+    /// As [`Map::read_into`]; the same error again from then on.
+    pub fn next(&mut self, map: &Map, page: &mut Page) -> Result<bool> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let stepped = self.step(map, page);
+        if let Err(error) = &stepped {
+            self.failed = Some(error.clone());
+        }
+        stepped
+    }
+
+    fn step(&mut self, map: &Map, page: &mut Page) -> Result<bool> {
+        page.bytes.clear();
+        page.entries.clear();
+        let instance = map.instance()?;
+        while let Some(shard) = instance.shards.get(self.shard) {
+            match shard.scan(self.position, &mut self.portion)? {
+                Some(next) => self.position = next,
+                None => {
+                    self.shard += 1;
+                    self.position = Position::default();
+                }
+            }
+            for (key, value) in &self.portion.entries {
+                let start = page.bytes.len();
+                page.bytes.extend_from_slice(&self.portion.bytes[key.clone()]);
+                let middle = page.bytes.len();
+                match value {
+                    Copied::Inline(range) => page.bytes.extend_from_slice(&self.portion.bytes[range.clone()]),
+                    Copied::Extent(file, descriptor) => shard.read_extent(file, descriptor, &mut page.bytes)?,
+                }
+                page.entries.push((start, middle, page.bytes.len()));
+            }
+            if !page.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// All entries, one after the other; see [`Map::iter`].
+#[derive(Debug)]
+pub struct Iter<'a> {
+    map: &'a Map,
+    cursor: Cursor,
+    page: Page,
+    at: usize,
+    done: bool,
+}
+
+impl Iterator for Iter<'_> {
+    type Item = Result<(Vec<u8>, Vec<u8>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.done {
+            if let Some(&(key, value, end)) = self.page.entries.get(self.at) {
+                self.at += 1;
+                return Some(Ok((self.page.bytes[key..value].to_vec(), self.page.bytes[value..end].to_vec())));
+            }
+            self.at = 0;
+            match self.cursor.next(self.map, &mut self.page) {
+                Ok(more) => self.done = !more,
+                Err(error) => {
+                    self.done = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Map {
+    /// A position before the first entry. No order is promised.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor::default()
+    }
+
+    /// All entries, copied. No order is promised; see [`Cursor::next`] for what concurrent changes do.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { map: self, cursor: self.cursor(), page: Page::default(), at: 0, done: false }
+    }
+}

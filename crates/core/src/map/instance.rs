@@ -1,0 +1,318 @@
+//! One open map, whoever holds handles of it.
+
+use super::flusher::Flusher;
+use super::options::{DEFAULT_FLUSH_INTERVAL, Options};
+use crate::durability::checkpoints::Checkpoints;
+use crate::durability::recover::{self, Opened, Reason, Recovery};
+use crate::layout::checkpoint::Checkpoint;
+use crate::layout::head;
+use crate::medium::Medium;
+use crate::shard::{Effort, Note, Progress, Shard};
+use crate::sys::FileId;
+use crate::{Code, Error, Result};
+use parking_lot::Mutex;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// At most this many threads sync at a time.
+const SYNC_THREADS: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub path: PathBuf,
+    /// Differs between two openings of one directory.
+    pub number: u64,
+    pub medium: Arc<Medium>,
+    pub shards: Vec<Shard>,
+    pub recovery: Recovery,
+    pub flush_interval: Option<Duration>,
+    pub full_recovery: bool,
+    pub background: bool,
+    pub checkpoint_count: AtomicU64,
+    head_id: FileId,
+    /// What every checkpoint repeats.
+    template: Checkpoint,
+    checkpoints: Mutex<Option<Checkpoints>>,
+    flusher: Flusher,
+    /// Held by the background while it works, and by `close` for good.
+    pub serving: Mutex<Service>,
+    /// One call at a time makes room on a full disk.
+    room: Mutex<()>,
+    pub flushing: AtomicBool,
+}
+
+/// What the background remembers of a map.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub closed: bool,
+    pub flushed_at: Instant,
+    pub orphans_removed: bool,
+}
+
+impl Instance {
+    pub fn new(path: PathBuf, opened: Opened, options: &Options) -> Result<Instance> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let Opened { medium, shards, checkpoints, checkpoint, recovery } = opened;
+        let instance = Instance {
+            path,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed) + 1,
+            head_id: recover::head_id(&medium.dir).unwrap_or_default(),
+            recovery,
+            flush_interval: options.flush_interval.unwrap_or(Some(DEFAULT_FLUSH_INTERVAL)),
+            full_recovery: options.recovery == Some(super::Recovery::Full),
+            background: options.hooks.background && medium.writable,
+            checkpoint_count: AtomicU64::new(0),
+            template: Checkpoint { clean: false, shards: Vec::new(), ..checkpoint },
+            checkpoints: Mutex::new(checkpoints),
+            flusher: Flusher::default(),
+            serving: Mutex::new(Service { closed: false, flushed_at: Instant::now(), orphans_removed: false }),
+            room: Mutex::new(()),
+            flushing: AtomicBool::new(false),
+            medium,
+            shards,
+        };
+        if instance.medium.writable {
+            match recovery.reason {
+                Reason::Killed => recover::distrust_extents(&instance.medium, &instance.shards)?,
+                // What was kept is made durable, and only then the index may be trusted again.
+                Reason::Rebuilt => instance.flush()?,
+                Reason::Created | Reason::Clean => {}
+            }
+        }
+        Ok(instance)
+    }
+
+    #[inline]
+    pub fn shard(&self, hash: u64) -> &Shard {
+        // Two shifts, because a shift by 64 is none.
+        &self.shards[((hash >> 1) >> (63 - self.medium.shard_bits)) as usize]
+    }
+
+    pub fn codecs(&self) -> (&super::Codec, &super::Codec) {
+        (&self.template.key_codec, &self.template.value_codec)
+    }
+
+    pub fn len(&self) -> u64 {
+        self.shards.iter().map(Shard::entries).sum()
+    }
+
+    /// Everything written before the call is durable when it returns.
+    pub fn flush(&self) -> Result<()> {
+        if !self.medium.writable {
+            return Ok(());
+        }
+        self.flusher.flush(|| self.flush_now())
+    }
+
+    fn flush_now(&self) -> Result<()> {
+        self.check_files()?;
+        if let Some(error) = self.medium.failure() {
+            return Err(error.clone());
+        }
+        let notes = self.note()?;
+        match self.make_durable(&notes, false) {
+            Ok(()) => {
+                for (shard, note) in self.shards.iter().zip(notes) {
+                    shard.settle(note)?;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                for (shard, note) in self.shards.iter().zip(notes) {
+                    shard.give_back(note);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn note(&self) -> Result<Vec<Note>> {
+        self.shards.iter().map(Shard::note).collect()
+    }
+
+    /// Log and extents, then names, then the checkpoint: it may only speak of what is already on the disk.
+    fn make_durable(&self, notes: &[Note], clean: bool) -> Result<()> {
+        let syncs: Vec<_> = self.shards.iter().zip(notes).flat_map(|(shard, note)| shard.syncs(note)).collect();
+        // After the first failure nobody knows what the disk holds: no retry, no later success.
+        run_all(syncs).map_err(|error| self.medium.fail(error))?;
+        // AcqRel: partner of the stores that follow each new name.
+        if self.medium.names_changed.swap(false, Ordering::AcqRel) {
+            self.medium.dir.sync().map_err(|error| self.medium.fail(Error::os("sync the map's directory", &error)))?;
+        }
+        if clean {
+            self.make_index_durable()?;
+        }
+        let shards = notes.iter().map(|note| note.state.clone()).collect();
+        let checkpoint = Checkpoint { clean, shards, ..self.template.clone() };
+        let mut checkpoints = self.checkpoints.lock();
+        let Some(checkpoints) = checkpoints.as_mut() else { return Err(closed()) };
+        checkpoints.write(checkpoint).map_err(|error| match error.code() {
+            Code::NoSpace => error,
+            _ => self.medium.fail(error),
+        })?;
+        self.checkpoint_count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn make_index_durable(&self) -> Result<()> {
+        for shard in &self.shards {
+            shard.write_sums().map_err(|error| match error.code() {
+                Code::Io => self.medium.fail(error),
+                _ => error,
+            })?;
+        }
+        let synced = self.medium.head.sync(0, head::LEN);
+        synced.map_err(|error| self.medium.fail(Error::os("sync the map's head", &error)))
+    }
+
+    /// Somebody may have deleted or replaced the directory under us: then what we write goes nowhere.
+    fn check_files(&self) -> Result<()> {
+        let gone = self.medium.dir.is_gone().unwrap_or(false) || recover::head_id(&self.medium.dir).ok() != Some(self.head_id);
+        if gone {
+            return Err(Error::new(
+                Code::FileGone,
+                format!("Files of the map {} were deleted or replaced while it was open. Copy what you need to a new map.", self.path.display()),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The clean close, by the last handle. The map is closed whatever this returns.
+    pub fn close(&self) -> Result<()> {
+        // Waits for the background's step, and keeps it out from now on.
+        self.serving.lock().closed = true;
+        let closed = if self.medium.writable { self.flusher.flush(|| self.close_now()) } else { Ok(()) };
+        *self.checkpoints.lock() = None;
+        let _ = self.medium.dir.unlock();
+        closed
+    }
+
+    fn close_now(&self) -> Result<()> {
+        if self.shards.iter().any(Shard::has_freeable) {
+            self.flush_now()?;
+        }
+        self.check_files()?;
+        if let Some(error) = self.medium.failure() {
+            return Err(error.clone());
+        }
+        let notes = self.note()?;
+        self.make_durable(&notes, true)
+    }
+
+    /// One step of what the background does, for a map that has none. `false`: nothing is left.
+    pub fn step(&self, effort: Effort) -> Result<bool> {
+        let (mut more, mut checkpoint) = (false, false);
+        for shard in &self.shards {
+            shard.make_ahead()?;
+            match shard.compact(effort)? {
+                Progress::Idle => {}
+                Progress::Working => more = true,
+                Progress::Checkpoint => checkpoint = true,
+            }
+        }
+        if checkpoint && !more {
+            self.flush()?;
+            more = true;
+        }
+        for shard in &self.shards {
+            shard.reclaim();
+        }
+        Ok(more)
+    }
+
+    /// `compact()`: runs to its end in the calling thread.
+    pub fn compact(&self) -> Result<()> {
+        self.medium.check_writable()?;
+        for shard in &self.shards {
+            shard.forget_rest()?;
+        }
+        while self.step(Effort::Full)? {}
+        for shard in &self.shards {
+            shard.shrink_index()?;
+        }
+        self.flush()?;
+        self.drain();
+        Ok(())
+    }
+
+    /// Waits a little for readers to leave what was freed.
+    pub fn drain(&self) -> bool {
+        for _ in 0..100 {
+            // Every shard is asked, also after one that still waits.
+            if self.shards.iter().filter(|shard| shard.reclaim()).count() == 0 {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        false
+    }
+
+    /// On a full disk: frees what was emptied, and makes the spare whole again. A delete that found no spare waits for this.
+    pub fn make_room(&self) -> Result<()> {
+        let _room = self.room.lock();
+        while self.step(Effort::Bound)? {}
+        self.flush()?;
+        self.drain();
+        self.restore_spare()
+    }
+
+    /// The spare is as large as the largest segment.
+    pub fn restore_spare(&self) -> Result<()> {
+        let largest = self.shards.iter().map(Shard::largest_segment).max().unwrap_or(0);
+        self.medium.spare.ensure(&self.medium, largest)
+    }
+
+    pub fn spare_is_short(&self) -> bool {
+        let largest = self.shards.iter().map(Shard::largest_segment).max().unwrap_or(0);
+        self.medium.spare.size() < largest
+    }
+
+    /// Two phases, so that a kill between leaves all shards cleared or none.
+    pub fn clear(&self) -> Result<()> {
+        let mut clearing = Vec::new();
+        for shard in &self.shards {
+            clearing.extend(shard.begin_clear()?);
+        }
+        for shard in &clearing {
+            shard.announce();
+        }
+        self.medium.head.store(head::MAP_INTENT, 1);
+        for shard in &mut clearing {
+            shard.finish()?;
+        }
+        self.medium.head.store(head::MAP_INTENT, 0);
+        for shard in clearing {
+            shard.conclude();
+        }
+        Ok(())
+    }
+}
+
+fn closed() -> Error {
+    Error::new(Code::Closed, "The map is closed. Open it again.")
+}
+
+/// Runs every call, on a few threads if there are several, and returns the first error.
+fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>>) -> Result<()> {
+    let threads = calls.len().min(SYNC_THREADS);
+    if threads <= 2 {
+        return calls.into_iter().try_for_each(|call| call());
+    }
+    let calls = Mutex::new(calls.into_iter());
+    let first = Mutex::new(None);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some(call) = calls.lock().next() else { return };
+                    if let Err(error) = call() {
+                        first.lock().get_or_insert(error);
+                    }
+                }
+            });
+        }
+    });
+    first.into_inner().map_or(Ok(()), Err)
+}

@@ -1,0 +1,327 @@
+//! The map as its users see it: a handle that checks its arguments and routes each key to its shard.
+
+pub(crate) mod background;
+mod cursor;
+mod flusher;
+mod instance;
+mod options;
+mod registry;
+mod stats;
+
+pub use crate::layout::checkpoint::Codec;
+pub use cursor::{Cursor, Iter, Page};
+pub use options::{Hooks, Options, Recovery};
+pub use stats::Stats;
+
+use crate::layout::record::Type;
+use crate::layout::{MAX_INLINE_VALUE, MAX_KEY, MAX_VALUE};
+use crate::shard::{Body, Change, Effort, Expect, Found, Shard};
+use crate::{Code, Error, Result};
+use instance::Instance;
+use registry::Place;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A handle of an open map. Any number of threads may use it at once; a clone is another handle of the same map.
+///
+/// Dropping a handle closes it; [`close`](Map::close) says whether that worked.
+#[derive(Debug)]
+pub struct Map {
+    instance: Arc<Instance>,
+    place: Arc<Place>,
+    read_only: bool,
+    closed: AtomicBool,
+}
+
+impl Clone for Map {
+    fn clone(&self) -> Map {
+        let closed = self.closed.load(Ordering::Acquire);
+        if !closed {
+            self.place.join();
+        }
+        Map {
+            instance: Arc::clone(&self.instance),
+            place: Arc::clone(&self.place),
+            read_only: self.read_only,
+            closed: AtomicBool::new(closed),
+        }
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+impl Map {
+    /// Opens the map in a directory of its own, or joins it if this process has it open.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_ARGUMENT`, `ERR_NOT_FOUND`, `ERR_NOT_A_MAP`, `ERR_LOCKED`, `ERR_FS_UNSUPPORTED`, `ERR_VERSION`,
+    /// `ERR_CODEC_MISMATCH`, `ERR_OPTIONS_MISMATCH`, `ERR_CORRUPT`, `ERR_NO_SPACE`, `ERR_IO`.
+    pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Map> {
+        let (instance, place) = registry::open(path.as_ref(), options)?;
+        Ok(Map { instance, place, read_only: options.read_only, closed: AtomicBool::new(false) })
+    }
+
+    #[inline]
+    fn instance(&self) -> Result<&Instance> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Error::new(Code::Closed, "The map is closed. Open it again to use it."));
+        }
+        Ok(&self.instance)
+    }
+
+    fn writable(&self) -> Result<&Instance> {
+        let instance = self.instance()?;
+        if self.read_only {
+            return Err(Error::new(Code::ReadOnly, "The map was opened with readOnly: true. Open it for writing to change it."));
+        }
+        Ok(instance)
+    }
+
+    #[inline]
+    fn route(instance: &Instance, key: &[u8]) -> (u64, usize) {
+        let hash = instance.medium.keys.hash(key);
+        (hash, key.len())
+    }
+
+    /// Copies the key's value to `out`, in the place of what is there, and returns its sequence number; `None` for a miss.
+    ///
+    /// # Errors
+    /// `ERR_CORRUPT`, `ERR_CLOSED`, `ERR_POISONED`, `ERR_IO`.
+    #[inline]
+    pub fn read_into(&self, key: &[u8], out: &mut Vec<u8>) -> Result<Option<u64>> {
+        out.clear();
+        let mut sink = |bytes: &[u8]| out.extend_from_slice(bytes);
+        match self.read_with(key, &mut sink)? {
+            None => Ok(None),
+            Some((seq, None)) => Ok(Some(seq)),
+            Some((seq, Some(extent))) => {
+                extent.append_to(out)?;
+                Ok(Some(seq))
+            }
+        }
+    }
+
+    /// Shows an inline value's bytes to `sink`, which must only copy them, and hands a long value out as an open extent.
+    #[inline]
+    pub fn read_with<'a>(&'a self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<Option<(u64, Option<Extent<'a>>)>> {
+        let instance = self.instance()?;
+        if key.len() > MAX_KEY {
+            return Ok(None);
+        }
+        let (hash, _) = Self::route(instance, key);
+        let shard = instance.shard(hash);
+        shard.read(hash, key, |found, seq| match found {
+            Found::Inline(bytes) => {
+                sink(bytes);
+                (seq, None)
+            }
+            Found::Extent(file, descriptor) => (seq, Some(Extent { shard, file, descriptor })),
+        })
+    }
+
+    /// The key's value, copied.
+    ///
+    /// # Errors
+    /// As [`read_into`](Map::read_into).
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let mut out = Vec::new();
+        Ok(self.read_into(key, &mut out)?.map(|_| out))
+    }
+
+    /// # Errors
+    /// As [`read_into`](Map::read_into).
+    pub fn contains_key(&self, key: &[u8]) -> Result<bool> {
+        let instance = self.instance()?;
+        let (hash, len) = Self::route(instance, key);
+        if len > MAX_KEY {
+            return Ok(false);
+        }
+        instance.shard(hash).contains(hash, key)
+    }
+
+    /// Stores a value; whether the key was new.
+    ///
+    /// # Errors
+    /// `ERR_TOO_LARGE`, `ERR_NO_SPACE`, `ERR_READ_ONLY`, `ERR_CORRUPT`, `ERR_CLOSED`, `ERR_POISONED`, `ERR_IO`; nothing is changed then.
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<bool> {
+        Ok(self.store(key, value, Expect::Any)? == Change::Inserted)
+    }
+
+    /// Removes a key; whether it was there.
+    ///
+    /// # Errors
+    /// As [`put`](Map::put).
+    pub fn remove(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.delete(key, Expect::Any)? == Change::Removed)
+    }
+
+    /// Stores (`Some`) or removes (`None`) if the key's sequence number is `expected`, `None` for an absent key. `false`: it
+    /// is another, and nothing changed.
+    ///
+    /// # Errors
+    /// As [`put`](Map::put).
+    pub fn swap(&self, key: &[u8], expected: Option<u64>, value: Option<&[u8]>) -> Result<bool> {
+        let change = match value {
+            Some(value) => self.store(key, value, Expect::Seq(expected))?,
+            None => self.delete(key, Expect::Seq(expected))?,
+        };
+        Ok(change != Change::Lost)
+    }
+
+    fn store(&self, key: &[u8], value: &[u8], expect: Expect) -> Result<Change> {
+        let instance = self.writable()?;
+        check_key(key)?;
+        if value.len() > MAX_VALUE {
+            return Err(Error::new(Code::TooLarge, format!("A value has at most {MAX_VALUE} bytes once encoded; this one has {}.", value.len())));
+        }
+        let (hash, _) = Self::route(instance, key);
+        let shard = instance.shard(hash);
+        let keys = &instance.medium.keys;
+        if value.len() <= MAX_INLINE_VALUE {
+            return shard.put(hash, key, Body { kind: Type::Put, value, sum: keys.body_sum(key, value) }, expect);
+        }
+        let descriptor = shard.write_extent(hash, value)?;
+        let bytes = descriptor.encode();
+        let stored = shard.put(hash, key, Body { kind: Type::PutExtent, value: &bytes, sum: keys.body_sum(key, &bytes) }, expect);
+        let recorded = matches!(stored, Ok(Change::Inserted | Change::Updated));
+        shard.settle_extent(descriptor.id, recorded);
+        stored
+    }
+
+    fn delete(&self, key: &[u8], expect: Expect) -> Result<Change> {
+        let instance = self.writable()?;
+        check_key(key)?;
+        let (hash, _) = Self::route(instance, key);
+        let shard = instance.shard(hash);
+        match shard.remove(hash, key, expect) {
+            // The spare is lent out: it comes back once its victim is freed.
+            Err(error) if error.code() == Code::NoSpace => {
+                instance.make_room().map_err(|_| error)?;
+                shard.remove(hash, key, expect)
+            }
+            removed => removed,
+        }
+    }
+
+    /// Entries in the map.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.instance.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Removes every entry.
+    ///
+    /// # Errors
+    /// As [`put`](Map::put).
+    pub fn clear(&self) -> Result<()> {
+        self.writable()?.clear()
+    }
+
+    /// Makes everything that was written before the call durable.
+    ///
+    /// # Errors
+    /// `ERR_IO` (from then on the map only reads), `ERR_FILE_GONE`, `ERR_NO_SPACE`, `ERR_CLOSED`.
+    pub fn flush(&self) -> Result<()> {
+        self.instance()?.flush()
+    }
+
+    /// Rewrites what holds dead bytes, joins half-empty tables, and gives the room back. Runs in the calling thread; others
+    /// go on meanwhile.
+    ///
+    /// # Errors
+    /// As [`flush`](Map::flush).
+    pub fn compact(&self) -> Result<()> {
+        self.writable()?.compact()
+    }
+
+    /// One step of what the background would do; `false`: nothing is left.
+    #[doc(hidden)]
+    pub fn compact_step(&self) -> Result<bool> {
+        self.writable()?.step(Effort::Bound)
+    }
+
+    /// The map's codecs, as they were stored when it was made.
+    #[must_use]
+    pub fn codecs(&self) -> (&Codec, &Codec) {
+        self.instance.codecs()
+    }
+
+    /// What the map holds and uses.
+    ///
+    /// # Errors
+    /// `ERR_CLOSED`.
+    pub fn stats(&self) -> Result<Stats> {
+        Ok(Stats::of(self.instance()?))
+    }
+
+    /// Whether this handle was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Ends this handle; the map's last one makes everything durable and marks it clean. A second call does nothing.
+    ///
+    /// # Errors
+    /// `ERR_IO`, `ERR_FILE_GONE`, `ERR_NO_SPACE`: the handle is closed all the same, and the next open reads the log.
+    pub fn end(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.place.leave()
+    }
+
+    /// [`end`](Map::end), for a handle of one's own.
+    ///
+    /// # Errors
+    /// As [`end`](Map::end).
+    pub fn close(self) -> Result<()> {
+        self.end()
+    }
+}
+
+fn check_key(key: &[u8]) -> Result<()> {
+    if key.len() > MAX_KEY {
+        return Err(Error::new(Code::TooLarge, format!("A key has at most {MAX_KEY} bytes once encoded; this one has {}.", key.len())));
+    }
+    Ok(())
+}
+
+/// A long value, found and not read yet. It stays readable whatever is written meanwhile.
+#[derive(Debug)]
+pub struct Extent<'a> {
+    shard: &'a Shard,
+    file: std::fs::File,
+    descriptor: crate::layout::extent::Descriptor,
+}
+
+impl Extent<'_> {
+    /// Bytes of the value.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.descriptor.len as usize
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.descriptor.len == 0
+    }
+
+    /// Reads and verifies the value.
+    ///
+    /// # Errors
+    /// `ERR_CORRUPT`, `ERR_IO`.
+    pub fn append_to(&self, out: &mut Vec<u8>) -> Result<()> {
+        self.shard.read_extent(&self.file, &self.descriptor, out)
+    }
+}

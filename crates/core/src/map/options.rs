@@ -1,0 +1,114 @@
+//! How a map is to be opened.
+
+use crate::layout::checkpoint::Codec;
+use crate::layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_SHARDS};
+use crate::{Code, Error, Result};
+use std::time::Duration;
+
+pub(crate) const DEFAULT_SHARDS: u32 = 16;
+pub(crate) const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const DEFAULT_MODE: u32 = 0o700;
+
+/// Whether an index that may be trusted is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recovery {
+    /// Trust it after a clean close, and after a kill while the system still runs.
+    #[default]
+    Auto,
+    /// Make it from the log, which verifies every byte of it.
+    Full,
+}
+
+/// Options of [`Map::open`](crate::Map::open).
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Make the map if there is none. Default: true.
+    pub create: bool,
+    /// Write nothing to any file. Default: false.
+    pub read_only: bool,
+    /// A power of two up to 64, counted at creation only; a stated, different number is `ERR_OPTIONS_MISMATCH`. Default: 16.
+    pub shards: Option<u32>,
+    /// How often a changed map is flushed by itself; `Some(None)`: never. Default: every second.
+    pub flush_interval: Option<Option<Duration>>,
+    /// Default: [`Recovery::Auto`].
+    pub recovery: Option<Recovery>,
+    /// Permissions of the directory, at creation only; files get the same without the search bits. Default: 0o700.
+    pub mode: Option<u32>,
+    /// The key codec's name and parameter: compared with the stored one if stated.
+    pub key_codec: Option<Codec>,
+    /// The value codec's name and parameter.
+    pub value_codec: Option<Codec>,
+    /// Values start at a multiple of this, 8 or 16; at creation only.
+    pub value_align: u8,
+    #[doc(hidden)]
+    pub hooks: Hooks,
+}
+
+/// What tests change and users do not.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Hooks {
+    /// A background thread serves the map; without it nothing happens outside calls.
+    pub background: bool,
+    /// Copied files are taken for the originals.
+    pub same_files: bool,
+    /// In the place of the system's.
+    pub boot_id: Option<[u8; 16]>,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Hooks { background: true, same_files: false, boot_id: None }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            create: true,
+            read_only: false,
+            shards: None,
+            flush_interval: None,
+            recovery: None,
+            mode: None,
+            key_codec: None,
+            value_codec: None,
+            value_align: 8,
+            hooks: Hooks::default(),
+        }
+    }
+}
+
+impl Options {
+    /// Refuses what no map could have, before anything is touched.
+    pub(crate) fn check(&self) -> Result<()> {
+        let invalid = |message: String| Err(Error::new(Code::InvalidArgument, message));
+        if let Some(shards) = self.shards
+            && !(shards.is_power_of_two() && shards <= MAX_SHARDS)
+        {
+            return invalid(format!("shards must be a power of two from 1 to {MAX_SHARDS}, not {shards}."));
+        }
+        if !matches!(self.value_align, 8 | 16) {
+            return invalid(format!("Values can be aligned to 8 or 16 bytes, not {}.", self.value_align));
+        }
+        if let Some(mode) = self.mode
+            && (mode > 0o777 || mode & 0o700 != 0o700)
+        {
+            return invalid(format!("mode must let the owner read, write and search, like 0o700; 0o{mode:o} does not."));
+        }
+        if let Some(Some(interval)) = self.flush_interval
+            && interval.is_zero()
+        {
+            return invalid("flushInterval must be at least 1 ms.".into());
+        }
+        for codec in [&self.key_codec, &self.value_codec].into_iter().flatten() {
+            if codec.name.is_empty() || codec.name.len() > MAX_CODEC_NAME {
+                return invalid(format!("A codec's name has 1 to {MAX_CODEC_NAME} bytes; this one has {}.", codec.name.len()));
+            }
+            if codec.param.len() > MAX_CODEC_PARAM {
+                return invalid(format!("A codec's parameter has at most {MAX_CODEC_PARAM} bytes; this one has {}.", codec.param.len()));
+            }
+        }
+        Ok(())
+    }
+}

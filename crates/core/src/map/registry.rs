@@ -1,0 +1,273 @@
+//! One instance per directory in a process, whatever path or thread opens it.
+
+use super::instance::Instance;
+use super::options::{DEFAULT_MODE, DEFAULT_SHARDS, Options, Recovery};
+use super::{Codec, background};
+use crate::durability::checkpoints::{self, Found};
+use crate::durability::recover::{self, Terms};
+use crate::layout::checkpoint::Checkpoint;
+use crate::layout::hash::Keys;
+use crate::layout::names::{self, Name};
+use crate::medium::is_ours;
+use crate::sys::{self, Dir, FileId, Lock};
+use crate::{Code, Error, Result};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A directory's place in the registry. Its lock is held while the map opens or closes, so that neither meets the other.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    instance: Arc<Instance>,
+    handles: usize,
+}
+
+static PLACES: Mutex<Option<HashMap<FileId, Arc<Place>>>> = Mutex::new(None);
+
+fn place(id: FileId) -> Arc<Place> {
+    let mut places = PLACES.lock();
+    Arc::clone(places.get_or_insert_default().entry(id).or_default())
+}
+
+/// Joins the instance of the directory or opens one.
+pub(crate) fn open(path: &Path, options: &Options) -> Result<(Arc<Instance>, Arc<Place>)> {
+    options.check()?;
+    let dir = open_directory(path, options)?;
+    let id = dir.id().map_err(|error| Error::os(format_args!("look at {}", path.display()), &error))?;
+    let place = place(id);
+    let mut open = place.open.lock();
+    if let Some(open) = open.as_mut() {
+        check_join(&open.instance, options)?;
+        open.handles += 1;
+        let instance = Arc::clone(&open.instance);
+        return Ok((instance, Arc::clone(&place)));
+    }
+    let instance = Arc::new(open_instance(dir, path, options)?);
+    if instance.background {
+        background::serve(&instance);
+    }
+    *open = Some(Open { instance: Arc::clone(&instance), handles: 1 });
+    drop(open);
+    Ok((instance, place))
+}
+
+impl Place {
+    /// Another handle of the open instance.
+    pub fn join(&self) {
+        if let Some(open) = self.open.lock().as_mut() {
+            open.handles += 1;
+        }
+    }
+
+    /// Gives a handle up; the last one closes the map.
+    pub fn leave(&self) -> Result<()> {
+        let mut open = self.open.lock();
+        let Some(entry) = open.as_mut() else { return Ok(()) };
+        entry.handles -= 1;
+        if entry.handles > 0 {
+            return Ok(());
+        }
+        let instance = Arc::clone(&entry.instance);
+        *open = None;
+        // Under the place's lock: whoever opens the directory now waits until it is free.
+        instance.close()
+    }
+}
+
+fn open_directory(path: &Path, options: &Options) -> Result<Dir> {
+    let mode = options.mode.unwrap_or(DEFAULT_MODE);
+    let refuse = |code, message: String| Err(Error::new(code, message));
+    let shown = path.display();
+    match Dir::open(path, mode) {
+        Ok(dir) => Ok(dir),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !options.create || options.read_only {
+                return refuse(Code::NotFound, format!("There is no map at {shown}. Check the path, or open it with create: true."));
+            }
+            match Dir::create(path, mode) {
+                Ok(dir) => Ok(dir),
+                // Another thread or process was faster.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    Dir::open(path, mode).map_err(|error| Error::os(format_args!("open {shown}"), &error))
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    refuse(Code::NotFound, format!("The parent directory of {shown} does not exist. Create it first."))
+                }
+                Err(error) => Err(Error::os(format_args!("make the directory {shown}"), &error)),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            refuse(Code::NotAMap, format!("{shown} is not a directory. A map is a directory of its own; choose another path."))
+        }
+        Err(error) => Err(Error::os(format_args!("open {shown}"), &error)),
+    }
+}
+
+fn check_join(instance: &Instance, options: &Options) -> Result<()> {
+    if !options.read_only && !instance.medium.writable {
+        return Err(Error::new(
+            Code::Locked,
+            format!("{} is open for reading only in this process. Close that handle to open it for writing.", instance.path.display()),
+        ));
+    }
+    let (key, value) = instance.codecs();
+    check_codecs(options, key, value)?;
+    check_shards(options, instance.shards.len() as u32)?;
+    if options.flush_interval.is_some_and(|interval| interval != instance.flush_interval) {
+        return Err(mismatch("flushInterval", "the open map has another. Leave it out to join the map as it is"));
+    }
+    if options.recovery.is_some_and(|recovery| (recovery == Recovery::Full) != instance.full_recovery) {
+        return Err(mismatch("recovery", "the map is already open. Leave it out to join the map as it is"));
+    }
+    Ok(())
+}
+
+fn mismatch(option: &str, why: &str) -> Error {
+    Error::new(Code::OptionsMismatch, format!("{option} does not match: {why}."))
+}
+
+fn check_shards(options: &Options, shards: u32) -> Result<()> {
+    match options.shards {
+        Some(stated) if stated != shards => {
+            Err(mismatch("shards", &format!("the map was made with {shards}, not {stated}. Leave it out to open the map as it is")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_codecs(options: &Options, key: &Codec, value: &Codec) -> Result<()> {
+    for (what, stated, stored) in [("key", &options.key_codec, key), ("value", &options.value_codec, value)] {
+        if let Some(stated) = stated
+            && stated != stored
+        {
+            let detail = if stated.name == stored.name { " with another parameter" } else { "" };
+            return Err(Error::new(
+                Code::CodecMismatch,
+                format!("The map's {what}s are stored with the codec '{}'{detail}; it was opened with '{}'. Open it with the stored one.", stored.name, stated.name),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn open_instance(dir: Dir, path: &Path, options: &Options) -> Result<Instance> {
+    let shown = path.display();
+    let os = |action: &'static str| move |error: io::Error| Error::os(action, &error);
+    if let Some(kind) = dir.network_file_system().map_err(os("look at the file system"))? {
+        return Err(Error::new(
+            Code::FsUnsupported,
+            format!("{shown} is on a network file system ({kind}), where other machines can change the files. Use a local disk."),
+        ));
+    }
+    lock(&dir, path, options.read_only)?;
+    let writable = !options.read_only;
+    let terms = Terms {
+        writable,
+        full: options.recovery == Some(Recovery::Full),
+        same_files: options.hooks.same_files,
+        boot: recover::boot_id(options.hooks.boot_id),
+    };
+    let opened = match checkpoints::read(&dir)? {
+        Found::Newest { checkpoint, which, torn, same } => {
+            check_codecs(options, &checkpoint.key_codec, &checkpoint.value_codec)?;
+            check_shards(options, checkpoint.shards.len() as u32)?;
+            if writable {
+                write_owner(&dir)?;
+            }
+            recover::open(dir, which, *checkpoint, torn, same, &terms)?
+        }
+        Found::Nothing => {
+            check_unfinished(&dir, path)?;
+            if !options.create || options.read_only {
+                return Err(Error::new(Code::NotFound, format!("There is no map in {shown}. Check the path, or open it with create: true.")));
+            }
+            write_owner(&dir)?;
+            recover::create(dir, first_checkpoint(options)?, &terms)?
+        }
+    };
+    if let Some(parent) = path.parent()
+        && opened.recovery.reason == recover::Reason::Created
+    {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        // A parent that cannot be opened for reading can still hold a map; its own file system orders the name.
+        let _ = Dir::open(parent, DEFAULT_MODE).and_then(|parent| parent.sync());
+    }
+    Instance::new(path.to_path_buf(), opened, options)
+}
+
+fn lock(dir: &Dir, path: &Path, shared: bool) -> Result<()> {
+    let kind = if shared { Lock::Shared } else { Lock::Exclusive };
+    match dir.lock(kind) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let owner = dir.read(names::OWNER).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let pid = owner.as_deref().map(str::trim).and_then(|pid| pid.parse::<u32>().ok());
+            let holder = match pid {
+                Some(pid) if pid == std::process::id() => "another copy of opendiskmap in this process".into(),
+                Some(pid) => format!("process {pid}"),
+                None => "another process".into(),
+            };
+            Err(Error::new(Code::Locked, format!("{} is held by {holder}. Close it there first.", path.display())))
+        }
+        Err(error) => Err(Error::new(
+            Code::FsUnsupported,
+            format!("The file system of {} has no locks ({error}). Use a local disk.", path.display()),
+        )),
+    }
+}
+
+/// For the message of whoever comes second; the lock does not depend on it.
+fn write_owner(dir: &Dir) -> Result<()> {
+    let text = std::process::id().to_string();
+    match dir.write(names::OWNER, text.as_bytes()) {
+        // A full disk must not keep a map from being opened.
+        Err(error) if !sys::is_full(&error) => Err(Error::os("write the map's OWNER file", &error)),
+        _ => Ok(()),
+    }
+}
+
+/// A directory without a checkpoint is free, or was being made into a map when the process died.
+fn check_unfinished(dir: &Dir, path: &Path) -> Result<()> {
+    let names = dir.list().map_err(|error| Error::os("list the map's directory", &error))?;
+    for name in names {
+        if !is_ours(&name) {
+            return Err(Error::new(
+                Code::NotAMap,
+                format!("{} holds something else ({name}). A map needs a directory of its own; choose another path.", path.display()),
+            ));
+        }
+        if matches!(names::parse(&name), Some(Name::Segment { .. } | Name::Extent { .. })) {
+            return Err(Error::corrupt(format_args!("{} has records and no checkpoint", path.display())));
+        }
+        // Left by an unfinished creation; made again.
+        if name == names::HEAD {
+            let _ = dir.unlink(&name);
+        }
+    }
+    Ok(())
+}
+
+fn first_checkpoint(options: &Options) -> Result<Checkpoint> {
+    let shards = options.shards.unwrap_or(DEFAULT_SHARDS) as usize;
+    Ok(Checkpoint {
+        number: 1,
+        features: 0,
+        generation: 1,
+        clean: false,
+        align: options.value_align,
+        boot: [0; 16],
+        file: FileId::default(),
+        mount: 0,
+        keys: Keys { hash: sys::random()?, sum: u64::from_le_bytes(sys::random()?) },
+        key_codec: options.key_codec.clone().unwrap_or_else(|| Codec { name: "bytes".into(), param: Vec::new() }),
+        value_codec: options.value_codec.clone().unwrap_or_else(|| Codec { name: "bytes".into(), param: Vec::new() }),
+        shards: vec![Default::default(); shards],
+    })
+}

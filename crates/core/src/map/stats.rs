@@ -1,0 +1,87 @@
+//! What a map holds and uses.
+
+use super::instance::Instance;
+use crate::durability::recover::Recovery;
+use std::sync::atomic::Ordering;
+
+/// Numbers of an open map. Sizes are bytes. Taken shard by shard: under load they are not one moment's.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    pub entries: u64,
+    pub shards: u64,
+    /// Records that slots name, headers and padding included.
+    pub live_bytes: u64,
+    /// Segments on disk: linked, emptied and made ahead.
+    pub log_bytes: u64,
+    /// The largest that `log_bytes` may be once compaction is idle.
+    pub log_bound: u64,
+    /// In linked segments, neither live nor a tombstone.
+    pub dead_bytes: u64,
+    pub tombstone_bytes: u64,
+    /// Of segments that wait for a checkpoint before they are freed.
+    pub emptied_bytes: u64,
+    pub segments: u64,
+    pub largest_segment: u64,
+    /// Index and directory files on disk.
+    pub index_bytes: u64,
+    /// The largest that `index_bytes` may be.
+    pub index_bound: u64,
+    pub tables: u64,
+    pub slots: u64,
+    /// Values in files of their own, that are live.
+    pub extent_bytes: u64,
+    /// Of the spare segment.
+    pub spare_bytes: u64,
+    /// Calls that had to make a file which the background should have made.
+    pub waits: u64,
+    /// Checkpoints since the open.
+    pub checkpoints: u64,
+    pub recovery: Recovery,
+    /// Differs between two openings of one directory.
+    pub instance: u64,
+}
+
+impl Stats {
+    pub(crate) fn of(instance: &Instance) -> Stats {
+        let mut stats = Stats {
+            entries: instance.len(),
+            shards: instance.shards.len() as u64,
+            live_bytes: 0,
+            log_bytes: 0,
+            log_bound: 0,
+            dead_bytes: 0,
+            tombstone_bytes: 0,
+            emptied_bytes: 0,
+            segments: 0,
+            largest_segment: 0,
+            index_bytes: 0,
+            index_bound: 0,
+            tables: 0,
+            slots: 0,
+            extent_bytes: 0,
+            spare_bytes: instance.medium.spare.size(),
+            waits: instance.medium.waits.load(Ordering::Relaxed),
+            checkpoints: instance.checkpoint_count.load(Ordering::Relaxed),
+            recovery: instance.recovery,
+            instance: instance.number,
+        };
+        for shard in &instance.shards {
+            let part = shard.stats();
+            stats.live_bytes += part.live_bytes;
+            stats.log_bytes += part.log_bytes;
+            stats.log_bound += part.log_bound;
+            stats.dead_bytes += part.dead_bytes;
+            stats.tombstone_bytes += part.tombstone_bytes;
+            stats.emptied_bytes += part.emptied_bytes;
+            stats.segments += part.segments;
+            stats.largest_segment = stats.largest_segment.max(part.largest_segment);
+            stats.index_bytes += part.index_bytes;
+            stats.index_bound += part.index_bound;
+            stats.tables += part.tables;
+            stats.extent_bytes += part.extent_bytes;
+        }
+        stats.slots = stats.tables * crate::layout::table::SLOT_COUNT as u64;
+        stats
+    }
+}

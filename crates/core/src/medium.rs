@@ -1,0 +1,229 @@
+//! Where the files of one map are made, mapped and deleted.
+
+use crate::layout::file::{self, Header, Kind};
+use crate::layout::hash::Keys;
+use crate::layout::{head, intent, names};
+use crate::log::spare::Spare;
+use crate::mem::{Access, Region};
+use crate::sys::{self, Dir};
+use crate::{Code, Error, Result};
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What all layers of one open map share.
+#[derive(Debug)]
+pub(crate) struct Medium {
+    pub dir: Dir,
+    pub keys: Keys,
+    /// Values start at a multiple of this, and so do records.
+    pub align: usize,
+    pub shard_bits: u32,
+    /// `false`: nothing is written to any file; what must be repaired is repaired in private memory.
+    pub writable: bool,
+    /// Opened after a clean close: every table and page has a sum that must match, and every byte is on the disk.
+    pub clean: bool,
+    /// A test hook: copied files are taken for the originals.
+    pub same_files: bool,
+    pub head: Region,
+    /// Names were added since the directory was last synced.
+    pub names_changed: AtomicBool,
+    /// Calls that had to make a file which the background should have made.
+    pub waits: AtomicU64,
+    pub spare: Spare,
+    /// Set when something is waiting for the background.
+    pub work: AtomicBool,
+    /// The first failed sync. The map only reads from then on: a retried fsync may report success for pages it dropped.
+    failed: OnceLock<Error>,
+}
+
+impl Medium {
+    #[expect(clippy::too_many_arguments, reason = "called once, with what the checkpoint and the options say")]
+    pub fn new(dir: Dir, keys: Keys, align: usize, shards: u32, writable: bool, clean: bool, same_files: bool, head: Region) -> Medium {
+        Medium {
+            dir,
+            keys,
+            align,
+            shard_bits: shards.trailing_zeros(),
+            writable,
+            clean,
+            same_files,
+            head,
+            // Whoever had the map open before may have died before its sync.
+            names_changed: AtomicBool::new(true),
+            waits: AtomicU64::new(0),
+            spare: Spare::default(),
+            work: AtomicBool::new(false),
+            failed: OnceLock::new(),
+        }
+    }
+
+    /// Makes a mapped file with its header. A file of that name can only be what a killed process left: it goes first.
+    pub fn create(&self, name: &str, kind: Kind, shard: u32, id: u64, len: usize, predecessor: u64) -> Result<Region> {
+        let mut header = Header { kind, shard, id, length: len as u64, file: sys::FileId::default(), predecessor };
+        let region = if self.writable {
+            let made = match self.dir.create_file(name, len as u64) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.dir.unlink(name).and_then(|()| self.dir.create_file(name, len as u64))
+                }
+                made => made,
+            };
+            let made = made.and_then(|file| {
+                header.file = sys::file_id(&file)?;
+                Region::map(&file, Access::Shared).inspect_err(|_| {
+                    let _ = self.dir.unlink(name);
+                })
+            });
+            // Release: partner of the swap in the checkpoint, which syncs the directory.
+            self.names_changed.store(true, Ordering::Release);
+            made
+        } else {
+            Region::anonymous(len)
+        };
+        let region = region.map_err(|error| Error::os(format_args!("make {name} of {len} bytes"), &error))?;
+        self.write_header(&region, &header);
+        Ok(region)
+    }
+
+    pub fn write_header(&self, region: &Region, header: &Header) {
+        let bytes = header.encode(&self.keys);
+        for (at, word) in bytes.chunks_exact(8).enumerate() {
+            region.store(at * 8, u64::from_le_bytes(word.try_into().expect("eight bytes")));
+        }
+    }
+
+    /// Maps a file that must be the map's own, and the very one that was made for it.
+    pub fn map(&self, name: &str, kind: Kind, shard: u32, id: u64) -> Result<Region> {
+        let (region, header, same) = self.map_any(name, kind)?;
+        if header.shard != shard || header.id != id || header.length != region.len() as u64 {
+            return Err(Error::corrupt(format_args!("{name} is not the file that its name says")));
+        }
+        // Segments are the truth wherever they lie; what is derived from them counts only where it was derived.
+        if kind != Kind::Segment && !same && !self.same_files {
+            return Err(Error::corrupt(format_args!("{name} is a copy: its index cannot be trusted")));
+        }
+        Ok(region)
+    }
+
+    /// Maps a file by its kind; the last part says whether it is the file that its header names.
+    pub fn map_any(&self, name: &str, kind: Kind) -> Result<(Region, Header, bool)> {
+        let fail = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Error::corrupt(format_args!("{name} is missing")),
+            _ => Error::os(format_args!("open {name}"), &error),
+        };
+        let file = self.dir.open_file(name, self.writable).map_err(fail)?;
+        let len = file.metadata().map_err(fail)?.len();
+        if len < file::HEADER as u64 || len % 8 != 0 {
+            return Err(Error::corrupt(format_args!("{name} is cut off")));
+        }
+        let access = if self.writable { Access::Shared } else { Access::Private };
+        let region = Region::map(&file, access).map_err(|error| match error.kind() {
+            io::ErrorKind::OutOfMemory => Error::new(
+                Code::NoSpace,
+                format!("Could not map {name}: the process has no mappings or address space left. Raise vm.max_map_count or the address space limit."),
+            ),
+            _ => Error::os(format_args!("map {name}"), &error),
+        })?;
+        let mut bytes = [0; file::HEADER];
+        for (at, word) in bytes.chunks_exact_mut(8).enumerate() {
+            word.copy_from_slice(&region.load(at * 8).to_le_bytes());
+        }
+        let Some(header) = Header::decode(&bytes, kind, &self.keys) else {
+            return Err(Error::corrupt(format_args!("the header of {name} does not verify")));
+        };
+        let same = sys::file_id(&file).map_err(fail)? == header.file;
+        Ok((region, header, same))
+    }
+
+    /// Deletes a file; one that is already gone is as good.
+    pub fn remove(&self, name: &str) {
+        if self.writable {
+            let _ = self.dir.unlink(name);
+        }
+    }
+
+    /// A failed sync makes the map read-only for good, in the mapping too, so that the next process rebuilds.
+    pub fn fail(&self, error: Error) -> Error {
+        self.head.store(head::SUSPECT, 1);
+        self.failed.get_or_init(|| error).clone()
+    }
+
+    pub fn failure(&self) -> Option<&Error> {
+        self.failed.get()
+    }
+
+    pub fn check_writable(&self) -> Result<()> {
+        if let Some(error) = self.failed.get() {
+            return Err(Error::new(
+                Code::ReadOnly,
+                format!("A sync failed, and the map only reads since then: {} Close it and open it again.", error.message()),
+            ));
+        }
+        if !self.writable {
+            return Err(Error::new(Code::ReadOnly, "The map was opened with readOnly: true. Open it for writing to change it."));
+        }
+        Ok(())
+    }
+
+    /// Asks for the background; cheap when it was already asked.
+    pub fn want_background(&self) {
+        if !self.work.swap(true, Ordering::AcqRel) {
+            crate::signal::raise();
+        }
+    }
+}
+
+/// A shard's page of `HEAD`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page<'a> {
+    region: &'a Region,
+    base: usize,
+}
+
+impl<'a> Page<'a> {
+    pub fn new(medium: &'a Medium, shard: u32) -> Page<'a> {
+        Page { region: &medium.head, base: head::shard(shard) }
+    }
+
+    #[inline]
+    pub fn load(self, field: usize) -> u64 {
+        self.region.load(self.base + field)
+    }
+
+    #[inline]
+    pub fn store(self, field: usize, value: u64) {
+        self.region.store(self.base + field, value);
+    }
+
+    /// Takes the next number of a counter; never the same twice, whoever asks.
+    pub fn next(self, field: usize) -> u64 {
+        self.region.word(self.base + field).fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// The operation word goes last, so that a half-written intent is none.
+    pub fn write_intent(self, words: &intent::Words) {
+        for (at, &word) in words.iter().enumerate().skip(1) {
+            self.store(head::INTENT + at * 8, word);
+        }
+        self.store(head::INTENT, words[0]);
+    }
+
+    pub fn read_intent(self) -> intent::Words {
+        std::array::from_fn(|at| self.load(head::INTENT + at * 8))
+    }
+
+    pub fn clear_intent(self) {
+        self.store(head::INTENT, 0);
+    }
+
+    /// The page's sum as its words stand now.
+    pub fn sum(self, keys: &Keys) -> u64 {
+        let words = (head::SUM + 8..head::SHARD_LEN).step_by(8);
+        keys.sum_words(words.map(|field| self.load(field)))
+    }
+}
+
+/// The map's own names, for a directory listing.
+pub(crate) fn is_ours(name: &str) -> bool {
+    names::parse(name).is_some()
+}

@@ -1,0 +1,108 @@
+//! A region that only grows: bytes are written once, above the published end, and read below it.
+
+use super::region::Region;
+use super::sync::AtomicU64;
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// The header's length: the only part of a segment that is reached as words.
+const HEADER: usize = 64;
+
+/// A segment's mapping. Everything below `published` is immutable for as long as the mapping lives; above it one writer,
+/// which holds the shard's lock, copies records in.
+#[derive(Debug)]
+pub(crate) struct LogRegion {
+    region: Region,
+    published: AtomicUsize,
+    /// Raised while a writer copies: a second one would break the lock's promise, and is stopped here.
+    writing: AtomicBool,
+}
+
+impl LogRegion {
+    /// The bytes of the header are words; the log's start where it ends.
+    pub fn new(region: Region, published: usize) -> Self {
+        let published = published.clamp(HEADER, region.len());
+        LogRegion { region, published: AtomicUsize::new(published), writing: AtomicBool::new(false) }
+    }
+
+    pub fn len(&self) -> usize {
+        self.region.len()
+    }
+
+    pub fn published(&self) -> usize {
+        // Acquire: partner of the store in `publish`.
+        self.published.load(Ordering::Acquire)
+    }
+
+    /// A word of the header, which no record ever covers.
+    pub fn header(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset < HEADER, "not a header word");
+        self.region.word(offset)
+    }
+
+    /// Bytes below the published end, `None` beyond it.
+    #[inline]
+    pub fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
+        let end = offset.checked_add(len)?;
+        // Acquire: partner of the store in `publish`, so that the bytes are there as they were written.
+        if end > self.published.load(Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY:
+        // - end ≤ published ≤ the mapping's length, and the mapping lives as long as `self`;
+        // - bytes below `published` are written by nobody: `write` refuses offsets below it, and it never falls.
+        Some(unsafe { std::slice::from_raw_parts(self.region.as_mut_ptr().add(offset), len) })
+    }
+
+    /// Copies bytes in above the published end. Two writers at once, or an offset below the end, are bugs and panic.
+    pub fn write(&self, offset: usize, bytes: &[u8]) {
+        let end = offset.checked_add(bytes.len()).expect("offset overflows");
+        assert!(end <= self.len(), "record beyond the segment's end");
+        assert!(!self.writing.swap(true, Ordering::Acquire), "two writers in one segment");
+        assert!(offset >= self.published.load(Ordering::Relaxed), "published bytes are never written again");
+        // SAFETY:
+        // - the range is inside the mapping (checked above) and above `published`, so no `&[u8]` from `bytes` covers it;
+        // - `writing` makes this the only writer; the source is a Rust slice and cannot overlap an unpublished range.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.region.as_mut_ptr().add(offset), bytes.len()) };
+        // Release: the copy is done before the next writer starts, and before any later store of this thread.
+        self.writing.store(false, Ordering::Release);
+    }
+
+    /// Everything below `end` is final from now on.
+    pub fn publish(&self, end: usize) {
+        assert!(end <= self.len(), "published end beyond the segment");
+        // Release: partner of the loads in `bytes` and `published`.
+        self.published.fetch_max(end, Ordering::Release);
+    }
+
+    pub fn sync(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.region.sync(offset, len)
+    }
+
+    pub fn prefault(&self, offset: usize, len: usize) {
+        self.region.prefault(offset, len);
+    }
+
+    #[inline]
+    pub fn prefetch(&self, offset: usize) {
+        self.region.prefetch(offset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_readable_once_published_and_never_writable_again() {
+        let log = LogRegion::new(Region::anonymous(4096).unwrap(), 64);
+        log.write(64, b"record");
+        assert!(log.bytes(64, 6).is_none());
+        log.publish(70);
+        assert_eq!(log.bytes(64, 6).unwrap(), b"record");
+        assert!(log.bytes(64, 7).is_none());
+        assert!(log.bytes(usize::MAX, 2).is_none());
+        assert!(std::panic::catch_unwind(|| log.write(69, b"x")).is_err());
+    }
+}

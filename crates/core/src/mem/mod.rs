@@ -1,0 +1,23 @@
+//! Mapped memory with a safe face: atomic words, bytes that are written once, links that readers follow without a lock.
+
+#[cfg(not(loom))]
+mod bits;
+pub(crate) mod epoch;
+#[cfg(not(loom))]
+mod log_region;
+#[cfg(not(loom))]
+mod region;
+#[cfg(not(loom))]
+mod slots;
+pub(crate) mod sync;
+
+#[cfg(not(loom))]
+pub(crate) use bits::Bits;
+#[cfg(not(loom))]
+pub(crate) use epoch::{Guard, READERS, Stamp, enter};
+#[cfg(not(loom))]
+pub(crate) use log_region::LogRegion;
+#[cfg(not(loom))]
+pub(crate) use region::{Access, Region};
+#[cfg(not(loom))]
+pub(crate) use slots::{Retired, Slots};

@@ -1,0 +1,107 @@
+//! Mapped files as words and bytes.
+
+use super::sync::{AtomicU64, Ordering};
+use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
+use std::fs::File;
+use std::io;
+
+/// How a file is brought into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Stores reach the file and every thread.
+    Shared,
+    /// Stores stay in this mapping: for a reader that must repair what it may not write.
+    Private,
+}
+
+/// A mapping of fixed size: never grown, moved or truncated while it lives.
+///
+/// What other threads may change is reached as atomic words only. Bytes that are written once and then never again go
+/// through [`super::LogRegion`].
+#[derive(Debug)]
+pub(crate) struct Region {
+    map: MmapRaw,
+}
+
+impl Region {
+    pub fn map(file: &File, access: Access) -> io::Result<Region> {
+        let map = match access {
+            Access::Shared => MmapRaw::map_raw(file)?,
+            // SAFETY: memmap2 asks that the file not change underneath. The pages are read as atomic words, or as bytes
+            // that their writer never changes again; the owner's lock keeps other writers out.
+            Access::Private => unsafe { MmapOptions::new().map_copy(file)? }.into(),
+        };
+        Ok(Region { map })
+    }
+
+    /// Memory that no file stands behind.
+    pub fn anonymous(len: usize) -> io::Result<Region> {
+        Ok(Region { map: MmapMut::map_anon(len)?.into() })
+    }
+
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// The word at a byte offset that the caller has checked or derived from the layout.
+    #[inline]
+    pub fn word(&self, offset: usize) -> &AtomicU64 {
+        &self.words(offset, 1)[0]
+    }
+
+    /// `count` words from a byte offset on.
+    #[inline]
+    pub fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+        assert!(offset.is_multiple_of(8) && count <= self.len() / 8 && offset <= self.len() - count * 8, "word out of range");
+        // SAFETY:
+        // - offset + 8 × count is at most the mapping's length (checked above), and the mapping lives as long as `self`;
+        // - mappings start on a page, so a multiple of 8 is aligned for a word;
+        // - the file is preallocated, so no page of the mapping lacks a block;
+        // - these bytes are reached as atomics only: `LogRegion` gives out plain bytes for its own range alone.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(offset).cast::<AtomicU64>(), count) }
+    }
+
+    #[inline]
+    pub fn load(&self, offset: usize) -> u64 {
+        self.word(offset).load(Ordering::Acquire)
+    }
+
+    /// Release, so that a store to a mapping is never seen, by another thread or after a kill, before those that precede it.
+    #[inline]
+    pub fn store(&self, offset: usize, value: u64) {
+        self.word(offset).store(value, Ordering::Release);
+    }
+
+    /// Makes the bytes of the range durable.
+    pub fn sync(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.map.flush_range(offset, len)
+    }
+
+    /// Brings a range's pages in for writing, in bulk: a fault for each of them costs four times as much. Best effort.
+    pub fn prefault(&self, offset: usize, len: usize) {
+        let len = len.min(self.len().saturating_sub(offset));
+        #[cfg(target_os = "linux")]
+        if len > 0 {
+            let _ = self.map.advise_range(Advice::PopulateWrite, offset, len);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (Advice::Normal, len);
+    }
+
+    /// Asks the processor for the cache line at `offset`, which may be anything.
+    #[inline]
+    pub fn prefetch(&self, offset: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if offset < self.len() {
+            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: the address is inside the mapping, and a prefetch has no effect but on the caches.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.map.as_ptr().add(offset).cast::<i8>()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = offset;
+    }
+
+    pub(super) fn as_mut_ptr(&self) -> *mut u8 {
+        self.map.as_mut_ptr()
+    }
+}

@@ -1,0 +1,320 @@
+//! Compaction: live records move from the emptiest segment to the tail, in short steps under the lock.
+
+use super::append::Parts;
+use super::room::Purpose;
+use super::{Shard, Writer};
+use crate::index::Probe;
+use crate::layout::head;
+use crate::layout::intent::{Operation, RecordIntent, slot_word};
+use crate::layout::record::{HEADER, Type};
+use crate::layout::segment::{FIRST_RECORD, MIN_SEGMENT, RecordRef, State};
+use crate::log::Record;
+use crate::mem::{Guard, enter};
+use crate::{Code, Result};
+use std::time::{Duration, Instant};
+
+/// A step holds the lock no longer than this.
+const STEP: Duration = Duration::from_micros(50);
+/// Records between two looks at the clock.
+const BATCH: usize = 16;
+
+/// The segment being emptied, and how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Victim {
+    index: usize,
+    offset: usize,
+}
+
+/// How thorough compaction is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Keep the log within its bound.
+    Bound,
+    /// Leave no segment that is worth rewriting.
+    Full,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Nothing is left to do.
+    Idle,
+    /// There is more.
+    Working,
+    /// What was emptied is to be freed now: by a checkpoint.
+    Checkpoint,
+}
+
+impl Shard {
+    /// The largest that the log may be once compaction is idle.
+    pub(super) fn bound(&self, writer: &Writer) -> u64 {
+        2 * self.page().load(head::LIVE) + 2 * writer.largest
+    }
+
+    pub(super) fn over_bound(&self, writer: &Writer) -> bool {
+        // The tail's successor, once made, counts as log too.
+        writer.log_bytes + self.log.next_size(self.page().load(head::LIVE), 0) > self.bound(writer)
+    }
+
+    /// One step. The background calls it until it is idle.
+    pub fn compact(&self, effort: Effort) -> Result<Progress> {
+        if !self.is_written() || self.medium.check_writable().is_err() {
+            return Ok(Progress::Idle);
+        }
+        let guard = enter();
+        let mut writer = self.lock()?;
+        if writer.victim.is_none() {
+            let at_rest = writer.rested_at == self.tail().0;
+            writer.victim = if at_rest { None } else { self.choose(&writer, effort, &guard)? };
+            if writer.victim.is_none() {
+                // A round that frees nothing is not repeated until something was written.
+                writer.rested_at = self.tail().0;
+                return Ok(if writer.emptied.is_empty() { Progress::Idle } else { Progress::Checkpoint });
+            }
+        }
+        match self.work(&mut writer, STEP, &guard) {
+            Ok(()) => {}
+            Err(error) if error.code() == Code::NoSpace => {
+                writer.victim = None;
+                writer.rested_at = self.tail().0;
+                return if writer.emptied.is_empty() { Err(error) } else { Ok(Progress::Checkpoint) };
+            }
+            Err(error) => return Err(error),
+        }
+        let held: u64 = self.emptied_bytes(&writer, &guard)?;
+        let much = held > (self.page().load(head::LIVE) / 2).max(2 * writer.largest);
+        Ok(if much { Progress::Checkpoint } else { Progress::Working })
+    }
+
+    /// A put that is about to open a segment above the bound helps first.
+    pub(super) fn compact_briefly(&self, writer: &mut Writer, guard: &Guard) -> Result<()> {
+        if writer.victim.is_none() && writer.rested_at != self.tail().0 {
+            writer.victim = self.choose(writer, Effort::Bound, guard)?;
+        }
+        // Only into the room that is there: opening segments is what the caller is about to do.
+        let tail = self.tail();
+        let room = self.log.segment(tail.segment(), guard)?.log.len() - tail.offset();
+        if writer.victim.is_some() && room > 2 * HEADER {
+            match self.work_within(writer, STEP, false, guard) {
+                Err(error) if error.code() == Code::NoSpace => {}
+                worked => return worked,
+            }
+        }
+        Ok(())
+    }
+
+    /// The next segment to empty. Tombstones leave only at the old end of the chain: when there are many it is that end's turn.
+    fn choose(&self, writer: &Writer, effort: Effort, guard: &Guard) -> Result<Option<Victim>> {
+        let live = self.page().load(head::LIVE);
+        if effort == Effort::Bound && !self.over_bound(writer) {
+            return Ok(None);
+        }
+        let oldest_first = writer.marks > live / 4 && writer.marks > MIN_SEGMENT / 16;
+        let mut best: Option<(u64, Victim)> = None;
+        for (at, &index) in writer.chain.iter().enumerate() {
+            if writer.damaged.contains(&index) {
+                continue;
+            }
+            let size = self.log.segment(index, guard)?.size();
+            let is_tail = at + 1 == writer.chain.len();
+            let used = if is_tail { self.tail().offset() as u64 } else { size };
+            let live_here = self.log.live(index, guard)?;
+            let dead = used.saturating_sub(FIRST_RECORD as u64 + live_here);
+            // A tail is emptied only when it is far larger than a new one would be, and nearly nothing lives in it.
+            let oversized = size > 2 * self.log.next_size(live, 0) && live_here * 4 < size;
+            let worth = match effort {
+                _ if is_tail => oversized && (dead > 0 || effort == Effort::Full),
+                Effort::Bound => dead > 0,
+                Effort::Full => dead * 8 > size || oversized,
+            };
+            if !worth {
+                continue;
+            }
+            let victim = Victim { index, offset: FIRST_RECORD };
+            if oldest_first && !is_tail {
+                return Ok(Some(victim));
+            }
+            // Dead bytes by the thousand of the size: large and small segments compare.
+            let share = (size - live_here.min(size)) * 1000 / size;
+            if best.is_none_or(|(most, _)| share > most) {
+                best = Some((share, victim));
+            }
+        }
+        Ok(best.map(|(_, victim)| victim))
+    }
+
+    fn work(&self, writer: &mut Writer, time: Duration, guard: &Guard) -> Result<()> {
+        self.work_within(writer, time, true, guard)
+    }
+
+    fn work_within(&self, writer: &mut Writer, time: Duration, may_grow: bool, guard: &Guard) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            for _ in 0..BATCH {
+                let Some(victim) = writer.victim else { return Ok(()) };
+                self.empty_one(writer, victim, may_grow, guard)?;
+            }
+            if started.elapsed() >= time {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Empties a victim to its end, for a segment that was cut from the spare for it.
+    pub(super) fn empty_whole(&self, writer: &mut Writer, index: usize, guard: &Guard) -> Result<()> {
+        writer.victim = Some(Victim { index, offset: FIRST_RECORD });
+        while let Some(victim) = writer.victim.filter(|victim| victim.index == index) {
+            self.empty_one(writer, victim, false, guard)?;
+        }
+        Ok(())
+    }
+
+    /// Moves or drops the victim's next record.
+    fn empty_one(&self, writer: &mut Writer, victim: Victim, may_grow: bool, guard: &Guard) -> Result<()> {
+        let segment = self.log.segment(victim.index, guard)?;
+        if self.tail().segment() == victim.index {
+            // The tail is sealed like any other: what follows goes to a new one.
+            let next = self.log.make(self.log.next_size(self.page().load(head::LIVE), 0))?;
+            if let Some(stale) = self.log.take_prepared(u64::MAX) {
+                debug_assert!(false, "no segment is that large: {:?}", stale.id);
+            }
+            return self.join(writer, next, guard);
+        }
+        let end = self.log.entry(victim.index, guard)?.end.min(segment.size()) as usize;
+        if victim.offset + HEADER > end {
+            return self.retire_victim(writer, victim, guard);
+        }
+        let Some(record) = segment.headed(victim.offset, self.align(), &self.medium.keys) else {
+            // Damage stays where it is and is reported by whoever reads it.
+            writer.damaged.insert(victim.index);
+            writer.victim = None;
+            return Ok(());
+        };
+        self.empty_record(writer, victim, &record, may_grow, guard)?;
+        if let Some(current) = &mut writer.victim
+            && current.index == victim.index
+        {
+            current.offset = victim.offset + record.len();
+        }
+        Ok(())
+    }
+
+    fn empty_record(&self, writer: &mut Writer, victim: Victim, record: &Record<'_>, may_grow: bool, guard: &Guard) -> Result<()> {
+        let hash = match record.header.kind {
+            Type::Pad => return Ok(()),
+            Type::Clear => 0,
+            _ => self.medium.keys.hash(record.key()),
+        };
+        let live = match record.header.kind {
+            Type::Put | Type::PutExtent => self.slot_of(hash, record, guard)?,
+            // A tombstone or clear is needed while an older segment may hold what it covers.
+            _ if writer.chain.first() == Some(&victim.index) => None,
+            Type::Tombstone if self.probe(hash, record.key(), guard)?.is_some_and(|(_, _, found)| found.is_some()) => None,
+            _ => Some((0, 0)),
+        };
+        let Some((slot, used_live)) = live else { return Ok(()) };
+        if !record.body_verifies(&self.medium.keys) {
+            writer.damaged.insert(victim.index);
+            writer.victim = None;
+            return Ok(());
+        }
+        let length = record.len();
+        let tail = self.tail();
+        let room = self.log.segment(tail.segment(), guard)?.log.len() - tail.offset();
+        if room < length {
+            if !may_grow {
+                return Err(crate::Error::new(Code::NoSpace, "The log has no room for compaction. Free some space."));
+            }
+            if let Some(borrowed_for) = self.make_room(writer, length, Purpose::Compaction, guard)? {
+                self.empty_whole(writer, borrowed_for, guard)?;
+                writer.victim = None;
+                return Ok(());
+            }
+        }
+        let is_put = record.header.kind.is_put();
+        let tail = self.tail();
+        let page = self.page();
+        let gained = length as u64;
+        let intent = RecordIntent {
+            record: tail.0,
+            length: gained,
+            slot,
+            hash,
+            old_hash: hash,
+            old_record: record.place.0,
+            entries: page.load(head::ENTRIES),
+            // The sequence number stays: of two equal ones either will do, and the highest wins.
+            seq: page.load(head::SEQ),
+            live: page.load(head::LIVE),
+            tail: RecordRef::new(tail.segment(), tail.offset() + length).0,
+            used_live,
+            new_segment_live: self.log.live(tail.segment(), guard)? + if is_put { gained } else { 0 },
+            new_segment_marks: self.log.marks(tail.segment(), guard)? + if is_put { 0 } else { gained },
+            old_segment_live: self.log.live(victim.index, guard)?.saturating_sub(if is_put { gained } else { 0 }),
+            extents: page.load(head::EXTENTS),
+        };
+        let operation = if is_put { Operation::Move } else { Operation::MoveMark };
+        let parts = Parts { header: record.header, key: record.key(), value: record.value() };
+        self.append(writer, operation, &intent, parts, guard)
+    }
+
+    /// The slot that names exactly this record, and its table's counts.
+    fn slot_of(&self, hash: u64, record: &Record<'_>, guard: &Guard) -> Result<Option<(u64, u64)>> {
+        let Some(place) = self.index.resolve(hash, guard)? else { return Ok(None) };
+        let probe = place.table.probe(hash, |found| Ok::<_, crate::Error>(found == record.place.0))?;
+        let Probe::Live { slot, .. } = probe else { return Ok(None) };
+        let used_live = u64::from(place.table.used()) << 32 | u64::from(place.table.live());
+        Ok(Some((slot_word(place.reference.word(), slot), used_live)))
+    }
+
+    /// Nothing that lives is left in the victim.
+    fn retire_victim(&self, writer: &mut Writer, victim: Victim, guard: &Guard) -> Result<()> {
+        self.log.set_state(victim.index, State::Emptied, guard)?;
+        writer.victim = None;
+        writer.chain.retain(|&index| index != victim.index);
+        writer.emptied.push(victim.index);
+        self.recount(writer, guard)?;
+        writer.changed = true;
+        Ok(())
+    }
+
+    /// Sums over the chain, after it lost a segment.
+    pub(super) fn recount(&self, writer: &mut Writer, guard: &Guard) -> Result<()> {
+        (writer.log_bytes, writer.largest, writer.marks) = (0, 0, 0);
+        for &index in &writer.chain {
+            let entry = self.log.entry(index, guard)?;
+            writer.log_bytes += entry.size;
+            writer.largest = writer.largest.max(entry.size);
+            writer.marks += entry.marks;
+        }
+        Ok(())
+    }
+
+    pub(super) fn emptied_bytes(&self, writer: &Writer, guard: &Guard) -> Result<u64> {
+        let mut bytes = 0;
+        for &index in &writer.emptied {
+            bytes += self.log.entry(index, guard)?.size;
+        }
+        Ok(bytes)
+    }
+
+    /// `compact()`: also what a finished round had given up on.
+    pub fn forget_rest(&self) -> Result<()> {
+        self.lock()?.rested_at = 0;
+        Ok(())
+    }
+
+    /// Joins sibling tables and moves the index to smaller files if that pays.
+    pub fn shrink_index(&self) -> Result<()> {
+        if !self.is_written() {
+            return Ok(());
+        }
+        let guard = enter();
+        let mut writer = self.lock_for_write()?;
+        match self.index.shrink(&mut writer.queue, &guard) {
+            // Half a smaller index is no index: what was made goes with the next open's pass.
+            Err(error) if error.code() == Code::NoSpace => Ok(()),
+            shrunk => shrunk.map(drop),
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! A shard: one lock, one index, one log.
+
+mod append;
+mod clear;
+mod compact;
+mod fixup;
+mod note;
+mod numbers;
+mod read;
+mod rebuild;
+mod room;
+mod scan;
+mod write;
+
+pub(crate) use compact::{Effort, Progress};
+pub(crate) use note::Note;
+pub(crate) use read::Found;
+pub(crate) use scan::{Copied, Portion, Position};
+pub(crate) use write::{Body, Change, Expect};
+
+use crate::index::{Index, Queue};
+use crate::layout::extent::Descriptor;
+use crate::layout::head;
+use crate::layout::segment::{RecordRef, SegmentId, State};
+use crate::log::{Log, Segment};
+use crate::medium::{Medium, Page};
+use crate::mem::{Guard, Retired, Stamp, enter};
+use crate::{Code, Error, Result};
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+const OPEN: u8 = 0;
+/// The index is being made anew: readers wait at the lock.
+const REBUILDING: u8 = 1;
+/// A panic left an operation half done.
+const POISONED: u8 = 2;
+
+/// Aligned, so that no two shards' locks share a cache line.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Shard {
+    state: AtomicU8,
+    number: u32,
+    medium: Arc<Medium>,
+    index: Index,
+    log: Log,
+    writer: RwLock<Writer>,
+    extents: Mutex<Extents>,
+    /// Up to here the tail's pages were brought in, as a tail reference; the background moves it on.
+    prefaulted: AtomicUsize,
+}
+
+/// What only the holder of the lock knows; all of it is derived from the mapping at open.
+#[derive(Debug, Default)]
+struct Writer {
+    /// The linked segments, oldest first; the last one holds the tail.
+    chain: Vec<usize>,
+    /// Segments that nothing lives in, until a checkpoint noted after that is durable.
+    emptied: Vec<usize>,
+    /// Indices of the segment table that are free again, and the lowest never used.
+    free: Vec<usize>,
+    high: usize,
+    /// Sizes of the linked segments in all, and of the largest.
+    log_bytes: u64,
+    largest: u64,
+    /// Bytes of tombstones and clears in the linked segments.
+    marks: u64,
+    /// Segments with bytes that are not known to be durable.
+    unsynced: BTreeSet<usize>,
+    /// Something changed since the last note.
+    changed: bool,
+    /// The background was asked for the tail's successor.
+    asked_ahead: bool,
+    /// Extents whose records are superseded.
+    dead_extents: Vec<Descriptor>,
+    queue: Queue,
+    /// Freed, and held until their readers have left.
+    leaving: Vec<(Retired<Segment>, usize, String)>,
+    leaving_extents: Vec<(Stamp, SegmentId)>,
+    victim: Option<compact::Victim>,
+    /// A round that freed nothing is not repeated until the tail has moved from here.
+    rested_at: u64,
+    /// Segments with a record that does not verify: never emptied, so that damage is not laundered.
+    damaged: BTreeSet<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Extents {
+    /// Being written, or written and not recorded yet.
+    in_flight: HashSet<SegmentId>,
+    unsynced: Vec<SegmentId>,
+}
+
+impl Shard {
+    pub fn new(medium: Arc<Medium>, number: u32) -> Shard {
+        Shard {
+            state: AtomicU8::new(OPEN),
+            number,
+            index: Index::new(Arc::clone(&medium), number),
+            log: Log::new(Arc::clone(&medium), number),
+            medium,
+            writer: RwLock::new(Writer::default()),
+            extents: Mutex::new(Extents::default()),
+            prefaulted: AtomicUsize::new(0),
+        }
+    }
+
+    #[inline]
+    fn page(&self) -> Page<'_> {
+        Page::new(&self.medium, self.number)
+    }
+
+    fn tail(&self) -> RecordRef {
+        RecordRef(self.page().load(head::TAIL))
+    }
+
+    pub fn is_written(&self) -> bool {
+        self.page().load(head::WRITTEN) == 1
+    }
+
+    pub fn entries(&self) -> u64 {
+        self.page().load(head::ENTRIES)
+    }
+
+    /// Brings back what the heap knows of a shard whose mapping is trusted. After a clean close all sums must match.
+    pub fn open(&self) -> Result<()> {
+        let page = self.page();
+        if !self.is_written() {
+            return match page.load(head::ROOT) | page.load(head::TAIL) | page.load(head::ENTRIES) {
+                0 => Ok(()),
+                // A process died while it made the shard's first files; they are made again.
+                _ if !self.medium.clean => Ok(()),
+                _ => Err(self.damage("the page of a shard without files is not empty")),
+            };
+        }
+        if self.medium.clean && page.load(head::SUM) != page.sum(&self.medium.keys) {
+            return Err(self.damage("the shard's page does not match its sum"));
+        }
+        self.log.open_tables()?;
+        if self.medium.clean {
+            self.index.check_directory()?;
+        }
+        Ok(())
+    }
+
+    /// Reads the segment table, once the fix-up is done.
+    pub fn load(&self) -> Result<()> {
+        if !self.is_written() {
+            return Ok(());
+        }
+        let guard = enter();
+        let mut writer = self.writer.write();
+        let writer = &mut *writer;
+        *writer = Writer::default();
+        let mut linked = Vec::new();
+        for index in 0..self.log.capacity() {
+            let entry = self.log.entry(index, &guard)?;
+            match entry.state {
+                State::Free => continue,
+                State::Linked => {
+                    linked.push((entry.id, index));
+                    writer.log_bytes += entry.size;
+                    writer.largest = writer.largest.max(entry.size);
+                    writer.marks += entry.marks;
+                }
+                State::Emptied => writer.emptied.push(index),
+            }
+            writer.free.extend(writer.high..index);
+            writer.high = index + 1;
+        }
+        linked.sort_unstable();
+        writer.chain = linked.iter().map(|&(_, index)| index).collect();
+        match writer.chain.last() {
+            Some(&last) if last == self.tail().segment() => {}
+            _ => return Err(self.damage("the tail is not in the last segment")),
+        }
+        if !self.medium.clean {
+            writer.unsynced = writer.chain.iter().copied().collect();
+            writer.changed = true;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn damage(&self, what: &str) -> Error {
+        Error::corrupt(format_args!("{what} (shard {})", self.number)).of_index()
+    }
+
+    #[cold]
+    fn poisoned(&self) -> Error {
+        Error::new(
+            Code::Poisoned,
+            format!("An earlier call failed halfway in shard {}. Close the map and open it again; please report this.", self.number),
+        )
+    }
+
+    fn poison(&self) {
+        self.state.store(POISONED, Ordering::SeqCst);
+    }
+
+    /// The lock for a change. What a panic under it leaves is not served any more.
+    fn lock(&self) -> Result<Locked<'_>> {
+        let writer = self.writer.write();
+        if self.state.load(Ordering::Acquire) == POISONED {
+            return Err(self.poisoned());
+        }
+        Ok(Locked { shard: self, writer })
+    }
+
+    fn align(&self) -> usize {
+        self.medium.align
+    }
+
+    /// Wakes the background when the shard has become dirty, its tail half full, or its log too long.
+    fn after_change(&self, writer: &mut Writer) {
+        let tail = self.tail();
+        let mut wanted = !std::mem::replace(&mut writer.changed, true);
+        if !writer.asked_ahead && tail.offset() as u64 * 2 > self.tail_size(writer) {
+            writer.asked_ahead = true;
+            wanted = true;
+        }
+        wanted |= self.wants_prefault(tail) || self.over_bound(writer) && writer.rested_at != tail.0 && writer.victim.is_none();
+        if wanted {
+            self.medium.want_background();
+        }
+    }
+
+    fn tail_size(&self, writer: &Writer) -> u64 {
+        let guard = enter();
+        writer.chain.last().and_then(|&index| self.log.mapped(index, &guard)).map_or(0, Segment::size)
+    }
+}
+
+/// The shard's lock, held for a change.
+struct Locked<'a> {
+    shard: &'a Shard,
+    writer: RwLockWriteGuard<'a, Writer>,
+}
+
+impl std::ops::Deref for Locked<'_> {
+    type Target = Writer;
+    fn deref(&self) -> &Writer {
+        &self.writer
+    }
+}
+
+impl std::ops::DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shard.poison();
+        }
+    }
+}
+
+/// A guard for calls that follow links without one of their own.
+fn guarded<R>(work: impl FnOnce(&Guard) -> R) -> R {
+    work(&enter())
+}

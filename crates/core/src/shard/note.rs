@@ -1,0 +1,221 @@
+//! A shard's part of a checkpoint: note where the log stands, make that durable, then free what the checkpoint let go of.
+
+use super::{Locked, Shard};
+use crate::layout::checkpoint::{Link, ShardState};
+use crate::layout::extent::Descriptor;
+use crate::layout::head;
+use crate::layout::segment::{SegmentId, State};
+use crate::log::extent;
+use crate::mem::{READERS, enter};
+use crate::Result;
+
+/// What a shard looked like when its tail was noted.
+#[derive(Debug, Default)]
+pub(crate) struct Note {
+    pub state: ShardState,
+    /// Segments whose bytes up to here must be durable before the checkpoint is, and whether they are sealed.
+    sync: Vec<(usize, usize, bool)>,
+    extents: Vec<SegmentId>,
+    /// Left out of the chain: they go once the checkpoint is durable.
+    emptied: Vec<usize>,
+    dead_extents: Vec<Descriptor>,
+}
+
+impl Shard {
+    pub fn note(&self) -> Result<Note> {
+        let guard = enter();
+        let mut writer = self.lock()?;
+        writer.changed = false;
+        let page = self.page();
+        if !self.is_written() {
+            return Ok(Note::default());
+        }
+        let tail = self.tail();
+        let mut note = Note {
+            state: ShardState { entries: page.load(head::ENTRIES), seq: page.load(head::SEQ), chain: Vec::new() },
+            extents: std::mem::take(&mut self.extents.lock().unsynced),
+            emptied: writer.emptied.clone(),
+            dead_extents: std::mem::take(&mut writer.dead_extents),
+            ..Note::default()
+        };
+        for &index in &writer.chain {
+            let entry = self.log.entry(index, &guard)?;
+            let sealed = index != tail.segment();
+            let end = if sealed { entry.end } else { tail.offset() as u64 };
+            note.state.chain.push(Link { id: entry.id, end });
+            if !sealed || writer.unsynced.contains(&index) {
+                note.sync.push((index, end as usize, sealed));
+            }
+        }
+        Ok(note)
+    }
+
+    /// Whether a checkpoint would say anything new.
+    pub fn is_changed(&self) -> bool {
+        let writer = self.writer.read();
+        writer.changed || !writer.emptied.is_empty() || !writer.dead_extents.is_empty()
+    }
+
+    /// The files that a note needs on the disk, as calls that can be spread over threads.
+    pub fn syncs<'a>(&'a self, note: &'a Note) -> impl Iterator<Item = Box<dyn FnOnce() -> Result<()> + Send + 'a>> + 'a {
+        let segments = note.sync.iter().map(move |&(index, end, _)| -> Box<dyn FnOnce() -> Result<()> + Send> {
+            Box::new(move || {
+                let guard = enter();
+                self.log.segment(index, &guard)?.sync(end).map(drop)
+            })
+        });
+        let extents = note.extents.iter().map(move |&id| -> Box<dyn FnOnce() -> Result<()> + Send> {
+            Box::new(move || extent::sync(&self.medium, self.number, id))
+        });
+        segments.chain(extents)
+    }
+
+    /// A checkpoint that did not come to be: what it was to free and to sync waits for the next.
+    pub fn give_back(&self, note: Note) {
+        if let Ok(mut writer) = self.lock() {
+            writer.changed = true;
+            writer.dead_extents.extend(note.dead_extents);
+        }
+        self.extents.lock().unsynced.extend(note.extents);
+    }
+
+    /// The checkpoint is durable. A segment that was sealed when it was noted needs no sync any more, ever; what was
+    /// emptied, or dead, before it was noted is freed.
+    pub fn settle(&self, note: Note) -> Result<()> {
+        let guard = enter();
+        let mut writer = self.lock()?;
+        let writer = &mut *writer;
+        for (index, _, sealed) in note.sync {
+            if sealed {
+                writer.unsynced.remove(&index);
+            }
+        }
+        for index in note.emptied {
+            writer.emptied.retain(|&other| other != index);
+            writer.unsynced.remove(&index);
+            let id = self.log.entry(index, &guard)?.id;
+            self.log.set_state(index, State::Free, &guard)?;
+            match self.log.retire(index, &guard) {
+                Some((retired, name)) => writer.leaving.push((retired, index, name)),
+                None => {
+                    // Emptied by a process that died; this one never mapped it.
+                    self.medium.remove(&crate::layout::names::segment(self.number, id));
+                    writer.free.push(index);
+                }
+            }
+        }
+        let stamp = READERS.stamp();
+        writer.leaving_extents.extend(note.dead_extents.iter().map(|extent| (stamp, extent.id)));
+        self.reclaim_locked(writer);
+        Ok(())
+    }
+
+    /// Deletes what its readers have left. Returns whether something still waits for them.
+    pub fn reclaim(&self) -> bool {
+        match self.lock() {
+            Ok(mut writer) => self.reclaim_locked(&mut writer),
+            Err(_) => false,
+        }
+    }
+
+    fn reclaim_locked(&self, writer: &mut super::Writer) -> bool {
+        for (retired, index, name) in std::mem::take(&mut writer.leaving) {
+            match retired.try_free() {
+                Ok(()) => {
+                    self.medium.remove(&name);
+                    writer.free.push(index);
+                }
+                Err(retired) => writer.leaving.push((retired, index, name)),
+            }
+        }
+        writer.leaving_extents.retain(|&(stamp, id)| {
+            let passed = READERS.passed(stamp);
+            if passed {
+                self.medium.remove(&crate::layout::names::extent(self.number, id));
+            }
+            !passed
+        });
+        let index_waits = self.index.reclaim(&mut writer.queue);
+        index_waits || !writer.leaving.is_empty() || !writer.leaving_extents.is_empty()
+    }
+
+    /// After an unclean open: these extents may not be durable.
+    pub fn distrust_extents(&self, ids: impl Iterator<Item = SegmentId>) {
+        self.extents.lock().unsynced.extend(ids);
+    }
+
+    /// Whether a file of the shard is one that the mapping names; asked after an open, for each that is found.
+    pub fn names_file(&self, name: crate::layout::names::Name) -> bool {
+        use crate::layout::names::Name;
+        let guard = enter();
+        let page = self.page();
+        let Ok(writer) = self.lock() else { return true };
+        // A file of the index that is just being made is not counted yet.
+        self.index.settled();
+        match name {
+            Name::Segment { id, .. } => {
+                let listed = (0..writer.high)
+                    .any(|index| self.log.entry(index, &guard).is_ok_and(|entry| entry.state != State::Free && entry.id == id));
+                listed || self.log.is_prepared(id) || writer.leaving.iter().any(|(_, _, name)| *name == crate::layout::names::segment(self.number, id))
+            }
+            Name::Extent { id, .. } => {
+                if self.extents.lock().in_flight.contains(&id) || !self.is_written() {
+                    return true;
+                }
+                drop(writer);
+                self.names_extent(id)
+            }
+            Name::SegmentTable { number, .. } => u64::from(number) < page.load(head::SEGMENT_TABLES),
+            Name::Directory { number, .. } => {
+                let root = self.index.root().map_or(0, crate::layout::directory::Root::file);
+                self.is_written() && (number as usize == root || u64::from(number) == page.load(head::SMALL_DIRECTORY))
+            }
+            Name::Index { number, .. } => {
+                (page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX)).contains(&u64::from(number))
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether a live record holds the extent: its file says for which hash it was written.
+    fn names_extent(&self, id: SegmentId) -> bool {
+        let Some(hash) = extent::key_hash(&self.medium, self.number, id) else { return false };
+        let guard = enter();
+        let _writer = self.writer.read();
+        let Ok(Some(place)) = self.index.resolve(hash, &guard) else { return true };
+        let mut named = false;
+        let probed = place.table.probe(hash, |record| {
+            let record = self.log.record(crate::layout::segment::RecordRef(record), &guard)?;
+            named |= record.extent().is_some_and(|extent| extent.id == id);
+            Ok::<_, crate::Error>(false)
+        });
+        named || probed.is_err()
+    }
+
+    /// An extent that nothing names waits for the next checkpoint like any dead one.
+    pub fn bury_orphan(&self, id: SegmentId) {
+        if let Ok(mut writer) = self.lock() {
+            writer.dead_extents.push(Descriptor { id, len: 0, sum: 0 });
+        }
+    }
+
+    /// The last step of a clean close: sums for tables, directory, segment table and page, all of it durable but the page.
+    pub fn write_sums(&self) -> Result<()> {
+        self.log.drop_prepared();
+        if !self.is_written() {
+            return Ok(());
+        }
+        let _writer: Locked<'_> = self.lock()?;
+        self.index.write_sums()?;
+        self.index.sync()?;
+        self.log.write_sums()?;
+        let page = self.page();
+        page.store(head::SUM, page.sum(&self.medium.keys));
+        Ok(())
+    }
+
+    /// After a clean open, before the first change: the page's sum says nothing any more.
+    pub fn unsum(&self) {
+        self.page().store(head::SUM, 0);
+    }
+}

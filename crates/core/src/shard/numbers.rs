@@ -1,0 +1,63 @@
+//! What a shard holds and uses.
+
+use super::Shard;
+use crate::layout::head;
+use crate::mem::enter;
+
+/// Index and directory files may take this much for each entry of the shard's peak, and this much besides.
+const INDEX_PER_ENTRY: u64 = 48;
+const INDEX_BESIDES: u64 = 128 << 10;
+
+/// One shard's part of the map's numbers; see `Stats` for their meaning.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ShardStats {
+    pub live_bytes: u64,
+    pub log_bytes: u64,
+    pub log_bound: u64,
+    pub dead_bytes: u64,
+    pub tombstone_bytes: u64,
+    pub emptied_bytes: u64,
+    pub segments: u64,
+    pub largest_segment: u64,
+    pub index_bytes: u64,
+    pub index_bound: u64,
+    pub tables: u64,
+    pub extent_bytes: u64,
+}
+
+impl Shard {
+    pub fn stats(&self) -> ShardStats {
+        if !self.is_written() {
+            return ShardStats::default();
+        }
+        let guard = enter();
+        let writer = self.writer.read();
+        let page = self.page();
+        let live_bytes = page.load(head::LIVE);
+        let emptied_bytes = self.emptied_bytes(&writer, &guard).unwrap_or(0);
+        ShardStats {
+            live_bytes,
+            log_bytes: writer.log_bytes + emptied_bytes + self.log.prepared_bytes(),
+            log_bound: self.bound(&writer),
+            dead_bytes: writer.log_bytes.saturating_sub(live_bytes + writer.marks),
+            tombstone_bytes: writer.marks,
+            emptied_bytes,
+            segments: (writer.chain.len() + writer.emptied.len()) as u64,
+            largest_segment: writer.largest,
+            index_bytes: self.index.bytes(&guard),
+            index_bound: page.load(head::PEAK) * INDEX_PER_ENTRY + INDEX_BESIDES,
+            tables: page.load(head::TABLES),
+            extent_bytes: page.load(head::EXTENTS),
+        }
+    }
+
+    pub fn largest_segment(&self) -> u64 {
+        self.writer.read().largest
+    }
+
+    /// Whether a checkpoint would free something.
+    pub fn has_freeable(&self) -> bool {
+        let writer = self.writer.read();
+        !writer.emptied.is_empty() || !writer.dead_extents.is_empty() || !writer.leaving.is_empty() || !writer.leaving_extents.is_empty()
+    }
+}

@@ -1,0 +1,186 @@
+//! Room in the log: the chain grows by a segment, and on a full disk the spare is lent.
+
+use super::{Shard, Writer};
+use crate::layout::head;
+use crate::layout::intent::{Operation, SegmentIntent};
+use crate::layout::record::{HEADER, Header};
+use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
+use crate::log::{Prepared, Segment};
+use crate::mem::{Guard, LogRegion};
+use crate::rules::{Rule, holds};
+use crate::{Code, Error, Result};
+use std::sync::atomic::Ordering;
+
+/// Who asks for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Never gets the spare.
+    Put,
+    /// Gets the spare, for a delete frees room: this much in this segment.
+    Delete { segment: usize, length: u64 },
+    /// Gets the spare to empty a victim into.
+    Compaction,
+}
+
+/// The tail's pages are brought in this far ahead, in steps of this size.
+const PREFAULT: usize = 1 << 20;
+
+impl Shard {
+    /// The first files of a shard. It counts as written once the last of them stands.
+    pub(super) fn create(&self, writer: &mut Writer, guard: &Guard) -> Result<()> {
+        let page = self.page();
+        // Nothing of an attempt that was killed may look like a part of the chain.
+        for field in [head::TAIL, head::ROOT, head::ENTRIES, head::LIVE, head::SEQ] {
+            page.store(field, 0);
+        }
+        self.log.add_table(0)?;
+        let prepared = self.log.make(self.log.next_size(0, 0))?;
+        self.index.create(guard)?;
+        self.join(writer, prepared, guard)?;
+        page.store(head::SUM, 0);
+        page.store(head::WRITTEN, 1);
+        Ok(())
+    }
+
+    /// Makes sure that the tail has room for a record. On a full disk a delete or a compaction may be given a segment cut
+    /// from the spare; then the victim is named that must be emptied into it in the same breath.
+    pub(super) fn make_room(&self, writer: &mut Writer, length: usize, purpose: Purpose, guard: &Guard) -> Result<Option<usize>> {
+        let tail = self.tail();
+        let segment = self.log.segment(tail.segment(), guard)?;
+        if tail.offset() + length <= segment.log.len() {
+            return Ok(None);
+        }
+        if purpose == Purpose::Put && self.over_bound(writer) {
+            self.compact_briefly(writer, guard)?;
+        }
+        let live = self.page().load(head::LIVE);
+        let least = (FIRST_RECORD + length) as u64;
+        if let Some(prepared) = self.log.take_prepared(least) {
+            self.join(writer, prepared, guard)?;
+            return Ok(None);
+        }
+        self.medium.waits.fetch_add(1, Ordering::Relaxed);
+        match self.log.make(self.log.next_size(live, length)) {
+            Ok(prepared) => {
+                self.join(writer, prepared, guard)?;
+                Ok(None)
+            }
+            Err(error) if error.code() == Code::NoSpace && purpose != Purpose::Put => self.borrow_spare(writer, purpose, error, guard),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The spare, cut to the size of the segment with most dead bytes: what lives in that one fits, with what is to come.
+    fn borrow_spare(&self, writer: &mut Writer, purpose: Purpose, full: Error, guard: &Guard) -> Result<Option<usize>> {
+        let mut best = None;
+        for &index in &writer.chain {
+            let size = self.log.segment(index, guard)?.size();
+            let mut dead = size.saturating_sub(self.log.live(index, guard)? + self.log.marks(index, guard)?);
+            if let Purpose::Delete { segment, length } = purpose
+                && segment == index
+            {
+                dead += length;
+            }
+            if !writer.damaged.contains(&index) && best.is_none_or(|(most, _, _)| dead > most) {
+                best = Some((dead, index, size));
+            }
+        }
+        let Some((dead, victim, size)) = best else { return Err(full) };
+        if dead == 0 {
+            return Err(full);
+        }
+        let Some(prepared) = self.log.take_spare(size)? else { return Err(full) };
+        self.join(writer, prepared, guard)?;
+        Ok(Some(victim))
+    }
+
+    /// Puts a segment at the end of the chain: pad, header, table entry, tail.
+    pub(super) fn join(&self, writer: &mut Writer, prepared: Prepared, guard: &Guard) -> Result<()> {
+        self.join_after(writer, prepared, true, guard)
+    }
+
+    /// Without `seal` the segment before keeps its bytes behind the end: after a rebuild nobody knows what they are.
+    pub(super) fn join_after(&self, writer: &mut Writer, prepared: Prepared, seal: bool, guard: &Guard) -> Result<()> {
+        let index = writer.free.pop().unwrap_or(writer.high);
+        if index == writer.high {
+            self.log.ensure_entry(index)?;
+            writer.high += 1;
+        }
+        let size = prepared.region.len() as u64;
+        let segment = Segment::new(prepared.id, index, LogRegion::new(prepared.region, FIRST_RECORD), true, 0);
+        self.log.publish(segment);
+        let old_tail = self.page().load(head::TAIL);
+        let predecessor = match old_tail {
+            0 => 0,
+            tail => self.log.entry(RecordRef(tail).segment(), guard)?.id.0,
+        };
+        let intent = SegmentIntent {
+            index: index as u64,
+            id: prepared.id.0,
+            size,
+            old_tail: if seal { old_tail } else { 0 },
+            predecessor,
+            tail: RecordRef::new(index, FIRST_RECORD).0,
+        };
+        if holds(Rule::Intent) {
+            self.page().write_intent(&intent.encode(Operation::Segment));
+        }
+        self.finish_join(&intent, guard).inspect_err(|_| self.poison())?;
+        writer.chain.push(index);
+        writer.log_bytes += size;
+        writer.largest = writer.largest.max(size);
+        writer.unsynced.insert(index);
+        writer.asked_ahead = false;
+        self.prefaulted.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The part that a fix-up repeats.
+    pub(super) fn finish_join(&self, intent: &SegmentIntent, guard: &Guard) -> Result<()> {
+        let old = RecordRef(intent.old_tail);
+        if intent.old_tail != 0 {
+            let sealed = self.log.segment(old.segment(), guard)?;
+            let rest = sealed.log.len().saturating_sub(old.offset());
+            // A gap shorter than a header says by itself that nothing follows.
+            if rest >= HEADER && sealed.log.published() <= old.offset() {
+                let pad = Header::pad(rest).encode(sealed.id, old.offset(), &self.medium.keys);
+                sealed.log.write(old.offset(), &pad);
+                sealed.log.publish(sealed.log.len());
+            }
+            self.log.set_end(old.segment(), sealed.size(), guard)?;
+        }
+        let index = intent.index as usize;
+        self.log.list(index, SegmentId(intent.id), intent.size, FIRST_RECORD as u64, guard)?;
+        self.log.link(self.log.segment(index, guard)?, intent.predecessor);
+        self.page().store(head::TAIL, intent.tail);
+        self.page().clear_intent();
+        Ok(())
+    }
+
+    pub(super) fn wants_prefault(&self, tail: RecordRef) -> bool {
+        let done = self.prefaulted.load(Ordering::Relaxed);
+        tail.offset() + PREFAULT / 2 > done && done != usize::MAX
+    }
+
+    /// The background's part: the next segment, the next index file, the next pages of the tail.
+    pub fn make_ahead(&self) -> Result<()> {
+        if !self.is_written() {
+            return Ok(());
+        }
+        let guard = crate::mem::enter();
+        let tail = self.tail();
+        let segment = self.log.segment(tail.segment(), &guard)?;
+        if self.wants_prefault(tail) {
+            let from = self.prefaulted.load(Ordering::Relaxed).max(tail.offset());
+            let to = tail.offset() + PREFAULT;
+            segment.log.prefault(from & !4095, to - (from & !4095));
+            // Nothing is left to bring in: the mark of the next tail starts over.
+            let mark = if to >= segment.log.len() { usize::MAX } else { to };
+            self.prefaulted.store(mark, Ordering::Relaxed);
+        }
+        if tail.offset() * 2 > segment.log.len() {
+            self.log.make_ahead(self.page().load(head::LIVE))?;
+        }
+        self.index.make_ahead()
+    }
+}

@@ -1,0 +1,236 @@
+//! Put and delete, with or without a condition.
+
+use super::append::Parts;
+use super::room::Purpose;
+use super::{Locked, Shard};
+use crate::index::{Place, Probe};
+use crate::layout::head;
+use crate::layout::intent::{Operation, RecordIntent, slot_word};
+use crate::layout::record::{Header, MAX_SEQ, Type};
+use crate::layout::segment::{RecordRef, SegmentId};
+use crate::layout::table::{EMPTY, FULL};
+use crate::log::{Record, extent};
+use crate::mem::{Guard, enter};
+use crate::{Code, Error, Result};
+
+/// A value ready for the log: checksummed before the lock is taken.
+#[derive(Clone, Copy)]
+pub(crate) struct Body<'a> {
+    pub kind: Type,
+    /// The value, or the descriptor of its extent.
+    pub value: &'a [u8],
+    pub sum: u64,
+}
+
+/// What the key's sequence number must be for the change to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    Any,
+    /// `None`: the key is absent.
+    Seq(Option<u64>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Inserted,
+    Updated,
+    Removed,
+    /// There was nothing to remove.
+    Absent,
+    /// The key's sequence number was another.
+    Lost,
+}
+
+impl Shard {
+    /// Stores a value whose bytes go into the log, or whose extent is already written.
+    pub fn put(&self, hash: u64, key: &[u8], body: Body<'_>, expect: Expect) -> Result<Change> {
+        let guard = enter();
+        let mut writer = self.lock_for_write()?;
+        if !self.is_written() {
+            if matches!(expect, Expect::Seq(Some(_))) {
+                return Ok(Change::Lost);
+            }
+            self.create(&mut writer, &guard)?;
+        }
+        let header = Header { kind: body.kind, seq: 0, key_len: key.len(), value_len: body.value.len(), body_sum: body.sum };
+        let length = header.len(self.align());
+        // Room comes first: making it may move records, and with them what a search found.
+        self.make_room(&mut writer, length, Purpose::Put, &guard)?;
+        let (place, slot, hash_before, old) = loop {
+            let (place, probe, old) = self.probe_repaired(hash, key, &mut writer, &guard)?;
+            if !meets(expect, &old) {
+                return Ok(Change::Lost);
+            }
+            match probe {
+                Probe::Vacant { slot: Some(slot), hash: before } if before != EMPTY || place.table.used() < FULL => {
+                    break (place, slot, before, None);
+                }
+                Probe::Vacant { .. } => self.index.rewrite(&place, &mut writer.queue, &guard)?,
+                Probe::Live { slot, .. } => break (place, slot, hash, old),
+            }
+        };
+        let page = self.page();
+        let tail = self.tail();
+        let is_new = old.is_none();
+        let (used, live) = (place.table.used(), place.table.live());
+        let mut intent = self.intent(&writer, length, old.as_ref(), &guard)?;
+        intent.slot = slot_word(place.reference.word(), slot);
+        intent.hash = hash;
+        intent.old_hash = hash_before;
+        intent.entries = page.load(head::ENTRIES) + u64::from(is_new);
+        intent.used_live = u64::from(used + u32::from(hash_before == EMPTY)) << 32 | u64::from(live + u32::from(is_new));
+        intent.live += length as u64;
+        intent.new_segment_live += length as u64;
+        if old.is_some_and(|old| old.place.segment() == tail.segment()) {
+            intent.old_segment_live = intent.new_segment_live;
+        }
+        let header = Header { seq: intent.seq, ..header };
+        if body.kind == Type::PutExtent {
+            let descriptor = crate::layout::extent::Descriptor::decode(body.value);
+            intent.extents += descriptor.map_or(0, |descriptor| descriptor.len);
+        }
+        self.append(&mut writer, Operation::Put, &intent, Parts { header, key, value: body.value }, &guard)?;
+        self.bury_extent(&mut writer, old.as_ref());
+        self.after_change(&mut writer);
+        Ok(if is_new { Change::Inserted } else { Change::Updated })
+    }
+
+    /// Removes a key by appending a tombstone.
+    pub fn remove(&self, hash: u64, key: &[u8], expect: Expect) -> Result<Change> {
+        let guard = enter();
+        let mut writer = self.lock_for_write()?;
+        if !self.is_written() {
+            return Ok(if matches!(expect, Expect::Seq(Some(_))) { Change::Lost } else { Change::Absent });
+        }
+        let (_, _, old) = self.probe_repaired(hash, key, &mut writer, &guard)?;
+        if !meets(expect, &old) {
+            return Ok(Change::Lost);
+        }
+        let Some(old) = old else { return Ok(Change::Absent) };
+        let sum = self.medium.keys.body_sum(key, &[]);
+        let header = Header { kind: Type::Tombstone, seq: 0, key_len: key.len(), value_len: 0, body_sum: sum };
+        let length = header.len(self.align());
+        let purpose = Purpose::Delete { segment: old.place.segment(), length: old.len() as u64 };
+        let victim = self.make_room(&mut writer, length, purpose, &guard)?;
+        // Making room may have moved the record.
+        let (place, Probe::Live { slot, .. }, Some(old)) = self.probe_repaired(hash, key, &mut writer, &guard)? else {
+            return Err(self.damage("a key vanished while its shard was locked"));
+        };
+        let page = self.page();
+        let mut intent = self.intent(&writer, length, Some(&old), &guard)?;
+        intent.slot = slot_word(place.reference.word(), slot);
+        intent.hash = hash;
+        intent.old_hash = hash;
+        intent.entries = page.load(head::ENTRIES) - 1;
+        intent.used_live = u64::from(place.table.used()) << 32 | u64::from(place.table.live() - 1);
+        intent.new_segment_marks += length as u64;
+        let header = Header { seq: intent.seq, ..header };
+        self.append(&mut writer, Operation::Delete, &intent, Parts { header, key, value: &[] }, &guard)?;
+        self.bury_extent(&mut writer, Some(&old));
+        if let Some(victim) = victim {
+            // The tail came from the spare: what lives in the victim follows at once, while the room is there.
+            self.empty_whole(&mut writer, victim, &guard)?;
+        }
+        self.after_change(&mut writer);
+        Ok(Change::Removed)
+    }
+
+    pub(super) fn lock_for_write(&self) -> Result<Locked<'_>> {
+        self.medium.check_writable()?;
+        self.lock()
+    }
+
+    /// The key's slot; damage of the index met on the way is mended first.
+    fn probe_repaired<'g>(
+        &'g self,
+        hash: u64,
+        key: &[u8],
+        writer: &mut Locked<'_>,
+        guard: &'g Guard,
+    ) -> Result<(Place<'g>, Probe, Option<Record<'g>>)> {
+        let probed = match self.probe(hash, key, guard) {
+            Err(error) if error.is_of_index() => {
+                self.rebuild_locked(writer, guard)?;
+                self.probe(hash, key, guard)
+            }
+            probed => probed,
+        };
+        probed?.ok_or_else(|| self.damage("the shard has no directory"))
+    }
+
+    /// The parts of an intent that all changes share: the record at the tail, the old record dead.
+    pub(super) fn intent(&self, writer: &super::Writer, length: usize, old: Option<&Record<'_>>, guard: &Guard) -> Result<RecordIntent> {
+        debug_assert!(!writer.chain.is_empty());
+        let page = self.page();
+        let tail = self.tail();
+        let seq = page.load(head::SEQ) + 1;
+        if seq > MAX_SEQ {
+            return Err(Error::new(Code::TooLarge, "The shard has used up its sequence numbers. Copy the map into a new one."));
+        }
+        let old_length = old.map_or(0, |old| old.len() as u64);
+        let mut new_segment_live = self.log.live(tail.segment(), guard)?;
+        let mut old_segment_live = 0;
+        if let Some(old) = old {
+            if old.place.segment() == tail.segment() {
+                new_segment_live = new_segment_live.saturating_sub(old_length);
+                old_segment_live = new_segment_live;
+            } else {
+                old_segment_live = self.log.live(old.place.segment(), guard)?.saturating_sub(old_length);
+            }
+        }
+        Ok(RecordIntent {
+            record: tail.0,
+            length: length as u64,
+            old_record: old.map_or(0, |old| old.place.0),
+            seq,
+            live: page.load(head::LIVE).saturating_sub(old_length),
+            tail: RecordRef::new(tail.segment(), tail.offset() + length).0,
+            new_segment_live,
+            new_segment_marks: self.log.marks(tail.segment(), guard)?,
+            old_segment_live,
+            extents: page.load(head::EXTENTS).saturating_sub(old.map_or(0, Record::extent_len)),
+            ..RecordIntent::default()
+        })
+    }
+
+    /// A superseded extent waits for the next checkpoint.
+    fn bury_extent(&self, writer: &mut super::Writer, old: Option<&Record<'_>>) {
+        writer.dead_extents.extend(old.and_then(Record::extent));
+    }
+
+    /// Writes a long value before the lock is taken. Until its record is in the log nothing else may delete the file.
+    pub fn write_extent(&self, hash: u64, value: &[u8]) -> Result<crate::layout::extent::Descriptor> {
+        self.medium.check_writable()?;
+        let page = self.page();
+        let generation = page.load(head::GENERATION) as u32;
+        let id = SegmentId::new(generation, page.next(head::EXTENT_COUNTER) as u32);
+        self.extents.lock().in_flight.insert(id);
+        let written = extent::write(&self.medium, self.number, id, hash, value);
+        let mut extents = self.extents.lock();
+        match written {
+            Ok(descriptor) => {
+                extents.unsynced.push(id);
+                Ok(descriptor)
+            }
+            Err(error) => {
+                extents.in_flight.remove(&id);
+                Err(error)
+            }
+        }
+    }
+
+    /// After the put: the extent is the record's now, or nobody's.
+    pub fn settle_extent(&self, id: SegmentId, recorded: bool) {
+        if !recorded {
+            self.medium.remove(&crate::layout::names::extent(self.number, id));
+        }
+        self.extents.lock().in_flight.remove(&id);
+    }
+}
+
+fn meets(expect: Expect, old: &Option<Record<'_>>) -> bool {
+    match expect {
+        Expect::Any => true,
+        Expect::Seq(seq) => old.map(|old| old.header.seq) == seq,
+    }
+}

@@ -1,0 +1,32 @@
+//! The operating system behind one face: directories, locks, preallocation, sync, identity.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+use std::io;
+
+/// Which file a name led to: two opens of one file agree, a copy does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct FileId {
+    pub device: u64,
+    pub inode: u64,
+}
+
+/// Whether the error says that room, and not the device, is what is missing.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge | io::ErrorKind::OutOfMemory
+    )
+}
+
+/// Random bytes for keys that an attacker must not guess.
+pub(crate) fn random<const N: usize>() -> crate::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        crate::Error::new(crate::Code::Io, format!("Could not read random bytes: {error}. Check that the system has a random source."))
+    })?;
+    Ok(bytes)
+}

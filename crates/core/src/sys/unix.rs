@@ -1,0 +1,294 @@
+//! Unix: everything goes through a descriptor of the map's directory, so a renamed directory stays the same map.
+
+use super::FileId;
+use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode, OFlags};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+
+/// An open directory. Closing it gives up its lock, and so does the death of the process: the kernel keeps the lock on
+/// the open descriptor, so a killed owner leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Dir {
+    fd: OwnedFd,
+    file_mode: Mode,
+}
+
+/// What `Dir::lock` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lock {
+    Exclusive,
+    Shared,
+}
+
+impl Dir {
+    pub fn open(path: &Path, mode: u32) -> io::Result<Dir> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Dir { fd: rfs::open(path, flags, Mode::empty())?, file_mode: file_mode(mode) })
+    }
+
+    /// Makes the directory; the mode is applied as stated, whatever the umask.
+    pub fn create(path: &Path, mode: u32) -> io::Result<Dir> {
+        rfs::mkdir(path, Mode::from_raw_mode(mode | 0o700))?;
+        let dir = Dir::open(path, mode)?;
+        rfs::fchmod(&dir.fd, Mode::from_raw_mode(mode))?;
+        Ok(dir)
+    }
+
+    pub fn id(&self) -> io::Result<FileId> {
+        let stat = rfs::fstat(&self.fd)?;
+        Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
+    }
+
+    /// `false`: somebody else holds it.
+    pub fn lock(&self, lock: Lock) -> io::Result<bool> {
+        let operation = match lock {
+            Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
+            Lock::Shared => FlockOperation::NonBlockingLockShared,
+        };
+        match rfs::flock(&self.fd, operation) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives the lock up before the descriptor closes, for a map whose last users are still leaving.
+    pub fn unlock(&self) -> io::Result<()> {
+        Ok(rfs::flock(&self.fd, FlockOperation::Unlock)?)
+    }
+
+    /// A new file with all its blocks allocated. What fails is taken back: a half-allocated file would keep a full disk full.
+    pub fn create_file(&self, name: &str, len: u64) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
+        // openat applies the umask, which may only take away; the stated mode is what the map promises.
+        let made = rfs::fchmod(&file, self.file_mode).map_err(io::Error::from).and_then(|()| preallocate(&file, len));
+        match made {
+            Ok(()) => Ok(file),
+            Err(error) => {
+                let _ = file.set_len(0);
+                let _ = self.unlink(name);
+                Err(error)
+            }
+        }
+    }
+
+    pub fn open_file(&self, name: &str, write: bool) -> io::Result<File> {
+        let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
+        let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(File::from(rfs::openat(&self.fd, name, flags, Mode::empty())?))
+    }
+
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open_file(name, false)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Replaces a small file in place; nothing durable hangs on it.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
+        file.write_all(bytes)
+    }
+
+    pub fn unlink(&self, name: &str) -> io::Result<()> {
+        Ok(rfs::unlinkat(&self.fd, name, AtFlags::empty())?)
+    }
+
+    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        Ok(rfs::renameat(&self.fd, from, &self.fd, to)?)
+    }
+
+    /// Makes created, renamed and deleted names durable.
+    pub fn sync(&self) -> io::Result<()> {
+        Ok(rfs::fsync(&self.fd)?)
+    }
+
+    pub fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in rfs::Dir::read_from(&self.fd)? {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if name != b"." && name != b".." {
+                // A name that is not UTF-8 is not ours; its lossy form says so as well.
+                names.push(OsString::from_vec(name).to_string_lossy().into_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    pub fn file_len(&self, name: &str) -> io::Result<u64> {
+        Ok(rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?.st_size as u64)
+    }
+
+    /// Whether somebody deleted the directory under the open map.
+    pub fn is_gone(&self) -> io::Result<bool> {
+        Ok(rfs::fstat(&self.fd)?.st_nlink == 0)
+    }
+
+    pub fn file_id_of(&self, name: &str) -> io::Result<FileId> {
+        let stat = rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
+    }
+
+    /// The kernel's number of this mount, where it has one: a file system that was unmounted and mounted again may have
+    /// lost pages although device, inode and boot id are the same.
+    pub fn mount_id(&self) -> u64 {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::StatxFlags;
+            // STATX_MNT_ID_UNIQUE: never reused while the system runs, unlike STATX_MNT_ID.
+            let unique = StatxFlags::from_bits_retain(0x4000);
+            if let Ok(stat) = rfs::statx(&self.fd, "", AtFlags::EMPTY_PATH, unique)
+                && stat.stx_mask & 0x4000 != 0
+            {
+                return stat.stx_mnt_id;
+            }
+        }
+        0
+    }
+
+    /// The name of a file system on which several machines may change the files behind our back.
+    pub fn network_file_system(&self) -> io::Result<Option<&'static str>> {
+        #[cfg(target_os = "linux")]
+        {
+            let kind = rfs::fstatfs(&self.fd)?.f_type as u32;
+            Ok(network_name(kind))
+        }
+        #[cfg(not(target_os = "linux"))]
+        Ok(None)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn network_name(kind: u32) -> Option<&'static str> {
+    // The magic numbers of linux/magic.h and of the file systems' own headers.
+    Some(match kind {
+        0x6969 => "nfs",
+        0x517B => "smb",
+        0xFE53_4D42 => "smb2",
+        0xFF53_4D42 => "cifs",
+        0x0102_1997 => "9p",
+        0x00C3_6400 => "ceph",
+        0x5346_414F => "afs",
+        0x7375_7245 => "coda",
+        0x564C => "ncp",
+        0x0BD0_0BD0 => "lustre",
+        _ => return None,
+    })
+}
+
+fn file_mode(directory_mode: u32) -> Mode {
+    // Files are as open as their directory, without the search bits.
+    Mode::from_raw_mode(directory_mode & 0o666)
+}
+
+pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
+    let stat = rfs::fstat(file.as_fd())?;
+    Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
+}
+
+/// Extends the file to `len` with its blocks allocated: a later store into the mapping can then not fail for want of room.
+pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        match rfs::fallocate(file, rfs::FallocateFlags::empty(), 0, len) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let zeros = [0u8; 65536];
+    let mut at = file.metadata()?.len();
+    while at < len {
+        let part = zeros.len().min((len - at) as usize);
+        write_at(file, &zeros[..part], at)?;
+        at += part as u64;
+    }
+    Ok(())
+}
+
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Makes the file's bytes durable.
+pub(crate) fn sync_file(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// Names this run of the operating system: what a dead process left in the page cache is still there exactly as long as
+/// this stays the same. All zero where the system does not say, and then no unclean map is ever trusted.
+pub(crate) fn boot_id() -> [u8; 16] {
+    #[cfg(target_os = "linux")]
+    {
+        if let Ok(text) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+            let mut id = [0; 16];
+            let mut digits = text.bytes().filter_map(|c| (c as char).to_digit(16));
+            for byte in &mut id {
+                let (Some(high), Some(low)) = (digits.next(), digits.next()) else { return [0; 16] };
+                *byte = (high * 16 + low) as u8;
+            }
+            return id;
+        }
+    }
+    #[cfg(target_os = "macos")]
+    {
+        if let Ok(output) = std::process::Command::new("/usr/sbin/sysctl").args(["-n", "kern.bootsessionuuid"]).output() {
+            let mut id = [0; 16];
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let mut digits = text.chars().filter_map(|c| c.to_digit(16));
+            for byte in &mut id {
+                let (Some(high), Some(low)) = (digits.next(), digits.next()) else { return [0; 16] };
+                *byte = (high * 16 + low) as u8;
+            }
+            return id;
+        }
+    }
+    [0; 16]
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_known_by_their_magic_numbers() {
+        assert_eq!(network_name(0x6969), Some("nfs"));
+        assert_eq!(network_name(0xFF53_4D42), Some("cifs"));
+        assert_eq!(network_name(0xEF53), None, "ext4 is local");
+        assert_eq!(network_name(0x0102_1994), None, "tmpfs is local");
+    }
+
+    #[test]
+    fn a_second_descriptor_cannot_take_the_lock() {
+        let temp = tempfile::tempdir().unwrap();
+        let first = Dir::open(temp.path(), 0o700).unwrap();
+        let second = Dir::open(temp.path(), 0o700).unwrap();
+        assert!(first.lock(Lock::Exclusive).unwrap());
+        assert!(!second.lock(Lock::Shared).unwrap());
+        drop(first);
+        assert!(second.lock(Lock::Exclusive).unwrap());
+    }
+
+    #[test]
+    fn a_created_file_has_its_blocks() {
+        use std::os::unix::fs::MetadataExt;
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open(temp.path(), 0o700).unwrap();
+        let file = dir.create_file("f", 65536).unwrap();
+        let meta = file.metadata().unwrap();
+        assert_eq!(meta.len(), 65536);
+        assert!(meta.blocks() * 512 >= 65536);
+        assert_eq!(meta.mode() & 0o777, 0o600);
+        assert!(dir.create_file("f", 1).is_err(), "an existing file is never taken over");
+    }
+}

@@ -1,0 +1,59 @@
+//! What the tests of the public interface share.
+
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::path::Path;
+
+use opendiskmap::{Hooks, Map, Options};
+use tempfile::TempDir;
+
+/// Memory where there is a file system in it: the tests ask what the map holds, not what the disk does.
+pub fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a temporary directory can be made")
+}
+
+/// No timer and no background thread: everything happens inside the calls.
+pub fn quiet(shards: u32) -> Options {
+    Options {
+        shards: Some(shards),
+        flush_interval: Some(None),
+        hooks: Hooks { background: false, ..Hooks::default() },
+        ..Options::default()
+    }
+}
+
+/// What an ordinary user has, but for the timer: a background thread that compacts and makes files.
+pub fn served(shards: u32) -> Options {
+    Options { shards: Some(shards), flush_interval: Some(None), ..Options::default() }
+}
+
+/// All background work that is due, done here.
+pub fn settle(map: &Map) {
+    while map.compact_step().expect("background work succeeds") {}
+}
+
+pub fn key(number: usize) -> Vec<u8> {
+    format!("key {number}").into_bytes()
+}
+
+/// A value that says whose it is and of which version, and whose last byte is as telling as its first.
+pub fn value(key: &[u8], version: usize, length: usize) -> Vec<u8> {
+    let mut bytes = version.to_le_bytes().to_vec();
+    bytes.extend_from_slice(key);
+    let mut state = version as u64 ^ key.iter().fold(7, |sum: u64, &byte| sum.wrapping_mul(131).wrapping_add(byte.into()));
+    while bytes.len() < length {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        bytes.push((state >> 56) as u8);
+    }
+    bytes
+}
+
+/// The version of a value that `value` made for this key; anything else is a wrong value.
+pub fn version(key: &[u8], bytes: &[u8]) -> usize {
+    let (version, _) = bytes.split_first_chunk().expect("a value has a version");
+    let version = usize::from_le_bytes(*version);
+    assert!(value(key, version, bytes.len()) == bytes, "key {} has a value it was never given", key.escape_ascii());
+    version
+}

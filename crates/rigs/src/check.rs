@@ -1,0 +1,194 @@
+//! Opening a state that a kill left, and asking whether it is one that a kill may leave.
+//!
+//! It happens in a process of its own: a state that crashes or hangs the engine is a finding like any other, and must
+//! not take the supervisor with it.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::str::FromStr;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use opendiskmap::{Map, Recovery};
+
+use crate::model::{self, Model};
+use crate::scenario::options;
+
+/// Far longer than any check takes; only an endless loop reaches it.
+const PATIENCE_MS: u16 = 60_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Old,
+    New,
+    /// The operation changes nothing that can be asked for.
+    Both,
+}
+
+/// Which states of an operation may show what: before its first change only the old, after its last only the new.
+#[must_use]
+pub fn allowed(outcome: Outcome, first: bool, last: bool) -> bool {
+    match outcome {
+        Outcome::Both => true,
+        Outcome::Old => !last,
+        Outcome::New => !first,
+    }
+}
+
+/// How a state is opened and what is done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// As after any kill: the index is trusted after the fix-ups.
+    Trust,
+    /// The same, and a compaction at the end: it relies on counters that no question about the content shows.
+    Compact,
+    /// The index is made anew from the log.
+    Rebuild,
+}
+
+impl Way {
+    const ALL: [(Self, &str); 3] = [(Self::Trust, "trust"), (Self::Compact, "compact"), (Self::Rebuild, "rebuild")];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(way, _)| *way == self).map_or("", |(_, name)| name)
+    }
+}
+
+/// One state, opened, asked, changed, closed and opened again.
+pub fn check(path: &Path, way: Way, old: &Model, new: &Model) -> Result<Outcome, String> {
+    let recovery = if way == Way::Rebuild { Recovery::Full } else { Recovery::Auto };
+    let fails = |what: &str, error: opendiskmap::Error| format!("{what} fails with {}: {error}", error.code());
+    let map = Map::open(path, &options(recovery)).map_err(|error| fails("open", error))?;
+    let index = model::which(&map, &[old, new])?;
+    let outcome = match (index, old == new) {
+        (_, true) => Outcome::Both,
+        (0, _) => Outcome::Old,
+        _ => Outcome::New,
+    };
+
+    let mut next = [old, new][index].clone();
+    let fresh = b"a key nobody had".to_vec();
+    map.put(&fresh, b"1").map_err(|error| fails("put after it", error))?;
+    next.insert(fresh.clone(), b"1".to_vec());
+    if let Some(key) = next.keys().next_back().filter(|key| **key != fresh).cloned() {
+        let removed = map.remove(&key).map_err(|error| fails("delete after it", error))?;
+        next.remove(&key);
+        if !removed {
+            return Err(format!("delete after it does not find {}", model::show(&key)));
+        }
+    }
+    map.put(&fresh, b"22").map_err(|error| fails("update after it", error))?;
+    next.insert(fresh, b"22".to_vec());
+    model::which(&map, &[&next]).map_err(|told| format!("after one put, delete and update: {told}"))?;
+    if way == Way::Compact {
+        map.compact().map_err(|error| fails("compact after it", error))?;
+        model::which(&map, &[&next]).map_err(|told| format!("after compact(): {told}"))?;
+    }
+    map.close().map_err(|error| fails("close after it", error))?;
+
+    let map = Map::open(path, &options(Recovery::Auto)).map_err(|error| fails("second open", error))?;
+    model::which(&map, &[&next]).map_err(|told| format!("after close and open: {told}"))?;
+    map.close().map_err(|error| fails("second close", error))?;
+    Ok(outcome)
+}
+
+/// The checking process: a line in, a line out, until its input ends.
+pub fn serve() -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let mut fields = line.split('\t');
+        let mut field = || fields.next().unwrap_or_default();
+        let way = field();
+        let way = Way::ALL.iter().find(|(_, name)| *name == way).map_or(Way::Trust, |(way, _)| *way);
+        let path = PathBuf::from(field());
+        let (old, new) = (model::load(Path::new(field()))?, model::load(Path::new(field()))?);
+        let told = catch_unwind(AssertUnwindSafe(|| check(&path, way, &old, &new)));
+        let told = match told {
+            Ok(Ok(outcome)) => format!("{outcome:?}"),
+            Ok(Err(told)) => told,
+            Err(_) => "the engine panics (its message is above)".into(),
+        };
+        writeln!(output, "{}", told.replace('\n', " "))?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+impl FromStr for Outcome {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "Old" => Ok(Self::Old),
+            "New" => Ok(Self::New),
+            "Both" => Ok(Self::Both),
+            told => Err(told.into()),
+        }
+    }
+}
+
+/// The crash rule that a negative control leaves out, for a process that is started.
+pub fn without(command: &mut Command, rule: Option<&'static str>) {
+    if let Some(rule) = rule {
+        command.env("ODM_REMOVE_RULE", rule);
+    }
+}
+
+/// The supervisor's side of a checking process, started again whenever a state ends it.
+#[derive(Default)]
+pub struct Checker {
+    rule: Option<&'static str>,
+    process: Option<(Child, ChildStdin, BufReader<ChildStdout>)>,
+}
+
+impl Checker {
+    /// The engine that checks has the same rules as the one that wrote: some are for opening.
+    #[must_use]
+    pub fn new(rule: Option<&'static str>) -> Self {
+        Self { rule, process: None }
+    }
+
+    pub fn ask(&mut self, way: Way, path: &Path, old: &Path, new: &Path) -> io::Result<Result<Outcome, String>> {
+        let (child, input, output) = match &mut self.process {
+            Some(process) => process,
+            empty => {
+                let mut command = Command::new(std::env::current_exe()?);
+                without(&mut command, self.rule);
+                let mut child = command.arg("check").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+                let pipes = child.stdin.take().zip(child.stdout.take());
+                let (input, output) = pipes.ok_or_else(|| io::Error::other("the checking process has no pipes"))?;
+                empty.insert((child, input, BufReader::new(output)))
+            }
+        };
+        let way = way.name();
+        let sent = writeln!(input, "{way}\t{}\t{}\t{}", path.display(), old.display(), new.display());
+        let mut told = String::new();
+        let failed = if sent.is_err() {
+            "the checking process is gone".into()
+        } else if poll(&mut [PollFd::new(output.get_ref().as_fd(), PollFlags::POLLIN)], PollTimeout::from(PATIENCE_MS))?
+            == 0
+        {
+            format!("no answer in {} s: the engine hangs", PATIENCE_MS / 1000)
+        } else if output.read_line(&mut told)? == 0 {
+            "the engine ends its process".into()
+        } else {
+            return Ok(told.trim_end().parse());
+        };
+        child.kill()?;
+        let status = child.wait()?;
+        self.process = None;
+        Ok(Err(format!("{failed} ({status})")))
+    }
+}
+
+impl Drop for Checker {
+    fn drop(&mut self) {
+        if let Some((mut child, input, _)) = self.process.take() {
+            drop(input);
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The states a directory goes through while one operation runs.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::image::{Change, Image, PAGE};
+use super::trace::{Step, Traced};
+use crate::scenario::intent;
+
+/// What a stepped operation left: where it began, and every batch of changes that made a state not seen before.
+pub struct Recording {
+    pub base: Image,
+    moments: Vec<Moment>,
+    pub steps: u64,
+    /// Why the recording cannot be relied on, if it cannot.
+    pub fault: Option<String>,
+}
+
+struct Moment {
+    changes: Vec<Change>,
+    /// A state that was there before is not kept twice.
+    fresh: bool,
+    /// The intents that stand in the shards' heads.
+    intents: Intents,
+}
+
+/// A bit for each kind of intent.
+type Intents = u16;
+
+impl Recording {
+    /// Steps a stopped child until it stops itself again.
+    pub fn make(child: &mut Traced, root: &Path) -> io::Result<Self> {
+        let mut base = Image::default();
+        for change in base.compare(root)? {
+            base.apply(&change);
+        }
+        let mut recorder =
+            Recorder { root: root.into(), now: base.clone(), seen: HashSet::from([base.hash()]), moments: Vec::new() };
+        let mut fault = None;
+        loop {
+            match child.step()? {
+                Step::Nothing => {}
+                Step::Stored(ranges) => {
+                    for range in ranges {
+                        let region = child.region(range.region);
+                        let change = recorder.now.store(&region.name, &region.file, range.at, range.length)?;
+                        recorder.take(change.into_iter().collect());
+                    }
+                }
+                Step::Called { torn } => {
+                    recorder.call(torn)?;
+                    child.map_again()?;
+                }
+                Step::Stopped => break,
+                Step::Ended(how) => {
+                    fault = Some(format!("the operation did not return: {how}"));
+                    break;
+                }
+            }
+        }
+        if fault.is_none() && !recorder.now.compare(root)?.is_empty() {
+            fault = Some("the files hold changes that no step was seen to make".into());
+        }
+        Ok(Self { base, moments: recorder.moments, steps: child.steps, fault })
+    }
+
+    /// How many distinct states there are, the first one included.
+    pub fn distinct(&self) -> usize {
+        1 + self.moments.iter().filter(|moment| moment.fresh).count()
+    }
+
+    /// Whether an intent of this kind stood at any time.
+    pub fn shows(&self, intent: u64) -> bool {
+        self.moments.iter().any(|moment| moment.intents & 1 << intent != 0)
+    }
+
+    /// The names of the intents that stood at any time.
+    pub fn intents(&self) -> Vec<&'static str> {
+        (1..intent::NAMES.len()).filter(|kind| self.shows(*kind as u64)).map(|kind| intent::NAMES[kind]).collect()
+    }
+
+    /// States in the middle of something, evenly spread.
+    pub fn interrupted(&self, count: usize) -> Vec<Image> {
+        let busy = self.moments.iter().filter(|moment| moment.fresh && moment.intents != 0).count();
+        let mut image = self.base.clone();
+        let mut found = Vec::new();
+        let mut passed = 0;
+        for moment in &self.moments {
+            moment.changes.iter().for_each(|change| image.apply(change));
+            if moment.fresh && moment.intents != 0 {
+                passed += 1;
+                if found.len() < count && passed * (count + 1) >= (found.len() + 1) * busy {
+                    found.push(image.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// Hands over at most `cap` of the distinct states, evenly spread, the first and the last always among them.
+    pub fn replay(&self, cap: usize, mut visit: impl FnMut(Place, &Image) -> io::Result<()>) -> io::Result<usize> {
+        let count = self.distinct();
+        let wanted: HashSet<usize> = if count <= cap {
+            (0..count).collect()
+        } else {
+            (0..cap).map(|index| index * (count - 1) / (cap - 1).max(1)).collect()
+        };
+        let mut image = self.base.clone();
+        let place = |index: usize| Place { index, first: index == 0, last: index + 1 == count };
+        visit(place(0), &image)?;
+        let mut index = 0;
+        for moment in &self.moments {
+            moment.changes.iter().for_each(|change| image.apply(change));
+            if moment.fresh {
+                index += 1;
+                if wanted.contains(&index) {
+                    visit(place(index), &image)?;
+                }
+            }
+        }
+        Ok(wanted.len())
+    }
+}
+
+fn intents(image: &Image) -> Intents {
+    let mut found = 0;
+    let head = image.file("map/HEAD").unwrap_or_default();
+    for shard in 0..64 {
+        let word = head.get(intent::place(shard)).copied().unwrap_or(0);
+        if word != 0 && (word as usize) < intent::NAMES.len() {
+            found |= 1 << word;
+        }
+    }
+    found
+}
+
+/// Where in an operation a state lies.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub index: usize,
+    pub first: bool,
+    pub last: bool,
+}
+
+struct Recorder {
+    root: PathBuf,
+    now: Image,
+    seen: HashSet<u64>,
+    moments: Vec<Moment>,
+}
+
+impl Recorder {
+    fn take(&mut self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        for change in &changes {
+            self.now.apply(change);
+        }
+        let fresh = self.seen.insert(self.now.hash());
+        // Only a change of the head can change this, and most changes are elsewhere.
+        let head = changes.iter().any(|change| change.name().ends_with("HEAD"));
+        let last = self.moments.last().map_or(0, |moment| moment.intents);
+        let intents = if head { intents(&self.now) } else { last };
+        self.moments.push(Moment { changes, fresh, intents });
+    }
+
+    /// A system call counts as one step, but for those that the kernel itself can leave half done.
+    fn call(&mut self, torn: bool) -> io::Result<()> {
+        let changes = self.now.compare(&self.root)?;
+        if torn {
+            self.take_torn(changes);
+        } else {
+            self.take(changes);
+        }
+        Ok(())
+    }
+
+    /// A write of several pages: a kill leaves any number of whole pages from its start.
+    fn take_torn(&mut self, changes: Vec<Change>) {
+        let mut grown = None;
+        for change in changes {
+            match change {
+                Change::Length { name, length } => grown = Some((name, length)),
+                Change::Bytes { name, at, bytes } => {
+                    let mut batch = Vec::new();
+                    if let Some((_, length)) = grown.as_ref().filter(|(grown, _)| *grown == name) {
+                        let length = (at + bytes.len()).next_multiple_of(PAGE).min(*length);
+                        batch.push(Change::Length { name: name.clone(), length });
+                    }
+                    batch.push(Change::Bytes { name, at, bytes });
+                    self.take(batch);
+                }
+                other => self.take(vec![other]),
+            }
+        }
+        if let Some((name, length)) = grown {
+            self.take(vec![Change::Length { name, length }]);
+        }
+    }
+}

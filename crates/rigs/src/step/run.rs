@@ -1,0 +1,217 @@
+//! One operation: stepped, its states opened, what was found.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use nix::sys::wait::WaitStatus;
+use opendiskmap::Recovery;
+
+use super::child::Place;
+use super::image::Image;
+use super::record::Recording;
+use super::trace::Traced;
+use crate::check::{Checker, Way, allowed, without};
+use crate::scenario::{CATALOGUE, TRIES, intent};
+
+/// What is to be stepped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// The scenario.
+    pub of: &'static str,
+    /// Not the operation itself but opening what a kill in the middle of it left: the second kill.
+    pub reopen: Option<Recovery>,
+    /// The crash rule that is left out: then something must be found.
+    pub without: Option<&'static str>,
+}
+
+impl Task {
+    pub fn name(&self) -> String {
+        let what = match self.reopen {
+            None => self.of.into(),
+            Some(Recovery::Full) => format!("rebuild after {}", self.of),
+            Some(_) => format!("fix-up after {}", self.of),
+        };
+        match self.without {
+            None => what,
+            Some(rule) => format!("{what} without {rule}"),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub struct Limits {
+    /// The most states of one operation that are opened.
+    pub states: usize,
+    /// How many interrupted states are opened under stepping, for a second kill.
+    pub reopened: usize,
+    /// Every how many opened states one is opened with a full rebuild as well.
+    pub full_every: usize,
+    /// The whole build leaves a crash rule out.
+    pub crippled: bool,
+    /// Where the first bad state of an operation is kept.
+    pub keep: Option<PathBuf>,
+}
+
+#[derive(Default)]
+pub struct Row {
+    pub name: String,
+    pub instructions: u64,
+    pub distinct: usize,
+    pub opened: usize,
+    pub full: usize,
+    pub intents: Vec<&'static str>,
+    pub violations: Vec<String>,
+    pub count: usize,
+    /// Something that is not a state's fault: the rig or the operation itself went wrong.
+    pub fault: Option<String>,
+    pub seconds: f64,
+}
+
+/// A lane: one after another it steps operations and opens their states, in a directory of its own.
+pub struct Lane {
+    work: PathBuf,
+    limits: Limits,
+    rule: Option<&'static str>,
+    checker: Checker,
+}
+
+impl Lane {
+    pub fn new(work: PathBuf, limits: Limits) -> Self {
+        Self { work, limits, rule: None, checker: Checker::default() }
+    }
+
+    pub fn run(&mut self, task: &Task) -> Row {
+        let began = Instant::now();
+        let mut row = Row { name: task.name(), ..Row::default() };
+        if self.rule != task.without {
+            self.rule = task.without;
+            self.checker = Checker::new(self.rule);
+        }
+        if let Err(error) = self.task(task, &mut row) {
+            row.fault = Some(error.to_string());
+        }
+        row.seconds = began.elapsed().as_secs_f64();
+        let _ = fs::remove_dir_all(&self.work);
+        row
+    }
+
+    fn task(&mut self, task: &Task, row: &mut Row) -> io::Result<()> {
+        let Some(recovery) = task.reopen else {
+            let recording = self.record(task.of)?;
+            return self.open_states(&recording, true, row);
+        };
+        let how = if recovery == Recovery::Full { "full" } else { "auto" };
+        for image in self.record(task.of)?.interrupted(self.limits.reopened) {
+            let place = self.place()?;
+            fs::remove_dir_all(&place.root)?;
+            image.write_to(&place.root)?;
+            let mut child = self.spawn(&["reopen", how])?;
+            let recording = Recording::make(&mut child, &place.root)?;
+            child.kill()?;
+            self.open_states(&recording, false, row)?;
+        }
+        Ok(())
+    }
+
+    fn place(&self) -> io::Result<Place> {
+        Place::new(&self.work)
+    }
+
+    /// A child at its first stop.
+    fn spawn(&self, arguments: &[&str]) -> io::Result<Traced> {
+        let root = self.place()?.root;
+        let mut command = Command::new(std::env::current_exe()?);
+        without(&mut command, self.rule);
+        let child = command.args(arguments).arg(&self.work).spawn()?;
+        Traced::attach(child.id() as i32, &root)?
+            .map_err(|status| io::Error::other(format!("the preparation ends: {status:?}")))
+    }
+
+    /// Steps a scenario's operations until one is what the scenario is named for.
+    fn record(&self, name: &str) -> io::Result<Recording> {
+        let scenario = CATALOGUE.iter().find(|scenario| scenario.name == name);
+        let shows = scenario.and_then(|scenario| scenario.shows);
+        let crippled = self.limits.crippled || self.rule.is_some();
+        let found = |recording: &Recording| match shows {
+            None => true,
+            // An intent that is left out cannot show. What a table's rewrite stores is far more than what a put does.
+            Some(intent::TABLE) if crippled => recording.distinct() > 200,
+            Some(_) if crippled => recording.distinct() > 1,
+            Some(intent) => recording.shows(intent),
+        };
+        let _ = fs::remove_dir_all(&self.work);
+        let mut child = self.spawn(&["child", name])?;
+        for _ in 0..TRIES {
+            let recording = Recording::make(&mut child, &self.place()?.root)?;
+            if recording.fault.is_some() || found(&recording) {
+                child.kill()?;
+                return Ok(recording);
+            }
+            match child.go_on()? {
+                Ok(()) => {}
+                Err(WaitStatus::Exited(_, 0)) => break,
+                Err(status) => return Err(io::Error::other(format!("the script ends: {status:?}"))),
+            }
+        }
+        Err(io::Error::other("no operation of the script was what the scenario is named for"))
+    }
+
+    fn open_states(&mut self, recording: &Recording, ordered: bool, row: &mut Row) -> io::Result<()> {
+        row.instructions += recording.steps;
+        row.distinct += recording.distinct();
+        row.intents.extend(recording.intents());
+        row.intents.dedup();
+        if let Some(fault) = &recording.fault {
+            row.fault = Some(fault.clone());
+        }
+        let place = self.place()?;
+        let state = self.work.join("state");
+        let few = recording.distinct() <= self.limits.states.min(120);
+        let full_every = if few { 1 } else { self.limits.full_every };
+        let limits = self.limits.clone();
+        recording.replay(limits.states, |at, image| {
+            row.opened += 1;
+            let full = row.opened.is_multiple_of(full_every);
+            row.full += usize::from(full);
+            let ways = if full { &[Way::Compact, Way::Rebuild][..] } else { &[Way::Trust] };
+            for &way in ways {
+                image.write_to(&state)?;
+                let told = self.checker.ask(way, &state.join("map"), &place.old, &place.new)?;
+                fs::remove_dir_all(&state)?;
+                let told = told.and_then(|outcome| match !ordered || allowed(outcome, at.first, at.last) {
+                    true => Ok(()),
+                    false if at.last => Err("the call returned, but its effect is gone".to_string()),
+                    false => Err("the effect is there before the call began".to_string()),
+                });
+                if let Err(told) = told {
+                    row.count += 1;
+                    let kept = match row.count {
+                        1 => keep(&limits, &row.name, image, &place)?,
+                        _ => String::new(),
+                    };
+                    row.violations.push(format!("state {} ({way:?}): {told}{kept}", at.index));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+/// Leaves a bad state where it can be looked at, with the two models beside it.
+fn keep(limits: &Limits, name: &str, image: &Image, place: &Place) -> io::Result<String> {
+    let Some(keep) = &limits.keep else { return Ok(String::new()) };
+    let path = keep.join(name.replace([' ', ','], "-"));
+    let _ = fs::remove_dir_all(&path);
+    image.write_to(&path)?;
+    copy(&place.old, &path.join("old"))?;
+    copy(&place.new, &path.join("new"))?;
+    Ok(format!(" [kept: {}]", path.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::copy(from, to).map(drop)
+}
