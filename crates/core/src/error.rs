@@ -86,8 +86,15 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+    /// An error of one's own, for a layer above the engine.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
         Error { code, message: message.into().into_boxed_str(), errno: None, of_index: false }
+    }
+
+    /// For a boundary that catches a panic.
+    #[must_use]
+    pub fn stopped() -> Self {
+        Error::new(Code::Poisoned, "A bug stopped the call halfway. Close the map and open it again; please report this.")
     }
 
     pub(crate) fn corrupt(what: impl fmt::Display) -> Self {

@@ -1,0 +1,128 @@
+//! The Node.js addon: conversions between JavaScript and the engine, and nothing else.
+//!
+//! What is exported by the napi macros opens maps and tells constants; the verbs of an open map are functions bound to
+//! it, made in `verbs.rs` by way of `call.rs`.
+
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code)]
+mod call;
+mod handle;
+mod verbs;
+
+use call::{Fail, Failure, Raw, shared};
+use handle::{Handle, META, SCRATCH};
+use napi::bindgen_prelude::{JsValue, Uint8Array, Unknown};
+use napi::{Env, Status};
+use napi_derive::napi;
+use opendiskmap::{Code, Codec, Map, Options, Recovery};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How a map is to be opened; what is absent is unstated.
+#[napi(object)]
+pub struct NativeOptions {
+    pub create: bool,
+    pub read_only: bool,
+    pub shards: Option<u32>,
+    /// Milliseconds; -1 is never.
+    pub flush_interval: Option<f64>,
+    #[napi(ts_type = "'auto' | 'full'")]
+    pub recovery: Option<String>,
+    pub mode: Option<u32>,
+    pub key_codec: Option<String>,
+    pub key_param: Option<Uint8Array>,
+    pub value_codec: Option<String>,
+    pub value_param: Option<Uint8Array>,
+}
+
+/// The limits of the format and of the boundary, in bytes and counts.
+#[napi(object)]
+pub struct Limits {
+    pub max_key_bytes: u32,
+    pub max_value_bytes: u32,
+    pub max_shards: u32,
+    pub max_codec_name_bytes: u32,
+    pub max_codec_param_bytes: u32,
+    pub scratch_bytes: u32,
+    pub page_bytes: u32,
+}
+
+/// A page that holds any portion of an iteration but a single long entry.
+const PAGE: u32 = 512 << 10;
+
+#[napi]
+pub fn limits() -> Limits {
+    Limits {
+        max_key_bytes: opendiskmap::MAX_KEY as u32,
+        max_value_bytes: opendiskmap::MAX_VALUE as u32,
+        max_shards: opendiskmap::MAX_SHARDS,
+        max_codec_name_bytes: opendiskmap::MAX_CODEC_NAME as u32,
+        max_codec_param_bytes: opendiskmap::MAX_CODEC_PARAM as u32,
+        scratch_bytes: SCRATCH as u32,
+        page_bytes: PAGE,
+    }
+}
+
+/// Every code of the engine's table.
+#[napi]
+pub fn error_codes() -> Vec<String> {
+    Code::ALL.iter().map(|code| code.as_str().into()).collect()
+}
+
+fn pending() -> napi::Error {
+    napi::Error::from_status(Status::PendingException)
+}
+
+/// This environment's scratch: key bytes first, value bytes from 65,536 on.
+#[napi(ts_return_type = "ArrayBuffer")]
+pub fn scratch(env: Env) -> napi::Result<Raw> {
+    shared(env.raw(), SCRATCH).and_then(|shared| shared.value(env.raw())).map(Raw).map_err(|_| pending())
+}
+
+/// This environment's sequence number, as a double.
+#[napi(ts_return_type = "ArrayBuffer")]
+pub fn meta(env: Env) -> napi::Result<Raw> {
+    shared(env.raw(), META).and_then(|shared| shared.value(env.raw())).map(Raw).map_err(|_| pending())
+}
+
+/// Opens a map; what it throws is made by `fail(code, message, errno)`.
+#[napi(
+    ts_args_type = "path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error",
+    ts_return_type = "object"
+)]
+pub fn open(env: Env, path: String, options: NativeOptions, fail: Unknown) -> napi::Result<Raw> {
+    let env = env.raw();
+    let fail = Fail::new(env, fail.raw()).map_err(|_| pending())?;
+    open_map(env, &path, options, &fail).map(Raw).map_err(|failure| {
+        if let Failure::Error(error) = failure {
+            fail.throw(env, &error);
+        }
+        pending()
+    })
+}
+
+fn open_map(env: napi::sys::napi_env, path: &str, options: NativeOptions, fail: &Rc<Fail>) -> Result<napi::sys::napi_value, Failure> {
+    let options = engine_options(&options);
+    let opened = std::panic::catch_unwind(|| Map::open(path, &options));
+    let map = opened.unwrap_or_else(|_| Err(opendiskmap::Error::stopped()))?;
+    let handle = Handle::new(map, Rc::clone(fail), shared(env, SCRATCH)?, shared(env, META)?);
+    verbs::handle_object(env, Rc::new(handle))
+}
+
+fn engine_options(options: &NativeOptions) -> Options {
+    let codec = |name: &Option<String>, param: &Option<Uint8Array>| {
+        name.as_ref().map(|name| Codec { name: name.clone(), param: param.as_ref().map_or(Vec::new(), |param| param.to_vec()) })
+    };
+    Options {
+        create: options.create,
+        read_only: options.read_only,
+        shards: options.shards,
+        flush_interval: options.flush_interval.map(|ms| (ms >= 0.0).then(|| Duration::from_secs_f64(ms / 1e3))),
+        recovery: options.recovery.as_ref().map(|recovery| if recovery == "full" { Recovery::Full } else { Recovery::Auto }),
+        mode: options.mode,
+        key_codec: codec(&options.key_codec, &options.key_param),
+        value_codec: codec(&options.value_codec, &options.value_param),
+        ..Options::default()
+    }
+}

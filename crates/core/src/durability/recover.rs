@@ -238,18 +238,19 @@ fn rebuild(medium: Medium, mut checkpoint: Checkpoint, mut checkpoints: Option<C
 fn each_shard<R: Send>(shards: &[Shard], work: impl Fn(usize, &Shard) -> Result<R> + Sync) -> Result<Vec<R>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(shards.len());
     let mut results: Vec<Option<Result<R>>> = (0..shards.len()).map(|_| None).collect();
-    let next = parking_lot::Mutex::new(results.iter_mut().zip(shards).enumerate());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let Some((number, (result, shard))) = next.lock().next() else { return };
-                    *result = Some(work(number, shard));
-                }
-            });
-        }
-    });
-    drop(next);
+    {
+        let next = parking_lot::Mutex::new(results.iter_mut().zip(shards).enumerate());
+        let take = || next.lock().next();
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while let Some((number, (result, shard))) = take() {
+                        *result = Some(work(number, shard));
+                    }
+                });
+            }
+        });
+    }
     results.into_iter().map(|result| result.unwrap_or_else(|| Err(Error::corrupt("a shard was not read")))).collect()
 }
 

@@ -91,7 +91,7 @@ impl Index {
         }
         let first = crate::layout::directory::entry_of(prefix, root.depth());
         let count = 1usize << (root.depth() - depth);
-        if first % count != 0 {
+        if !first.is_multiple_of(count) {
             return Err(self.damage("a table's prefix does not fit its depth"));
         }
         Ok(first..first + count)

@@ -15,9 +15,16 @@ const JOIN_FILL: usize = 700;
 
 /// The index as it will be.
 struct Plan {
-    /// (prefix, depth, entries), in the order of the prefixes.
-    tables: Vec<(u64, u32, Vec<(u64, u64)>)>,
+    /// In the order of the prefixes.
+    tables: Vec<PlannedTable>,
     depth: u32,
+}
+
+struct PlannedTable {
+    prefix: u64,
+    depth: u32,
+    /// Hashes and records.
+    entries: Vec<(u64, u64)>,
 }
 
 impl Index {
@@ -82,7 +89,7 @@ impl Index {
             // One old table always fits one new one, whatever the fill.
             if single || found.len() <= JOIN_FILL {
                 plan.depth = plan.depth.max(depth);
-                plan.tables.push((prefix, depth, found));
+                plan.tables.push(PlannedTable { prefix, depth, entries: found });
                 return Ok(());
             }
         }
@@ -113,7 +120,7 @@ impl Index {
         let root = Root::new(old.version().wrapping_add(1), directory_file, plan.depth);
         let directory = self.directory(root, guard)?;
         let mut places = files.iter().flat_map(|&(file, tables)| (0..tables).map(move |number| TableRef { file, number }));
-        for (prefix, depth, entries) in &plan.tables {
+        for PlannedTable { prefix, depth, entries } in &plan.tables {
             let reference = places.next().expect("a place for every planned table");
             let table = self.table(reference, guard)?;
             table.reset(*prefix, *depth);

@@ -36,10 +36,6 @@ pub const MAX_CODEC_PARAM: usize = 64 << 10;
 /// A page as the layout uses it, whatever the machine's.
 pub(crate) const PAGE: usize = 4096;
 
-pub(crate) fn get_u16(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes(bytes[at..at + 2].try_into().expect("two bytes"))
-}
-
 pub(crate) fn get_u32(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }

@@ -44,7 +44,6 @@ pub(crate) struct Entry {
     pub id: SegmentId,
     pub size: u64,
     pub end: u64,
-    pub live: u64,
     pub marks: u64,
 }
 
@@ -131,7 +130,6 @@ impl Log {
             id: SegmentId(table.load(at + ENTRY_ID)),
             size: table.load(at + ENTRY_SIZE),
             end: table.load(at + ENTRY_END),
-            live: table.load(at + ENTRY_LIVE),
             marks: table.load(at + ENTRY_MARKS),
         })
     }

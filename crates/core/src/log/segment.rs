@@ -1,7 +1,6 @@
 //! A mapped segment and the records in it.
 
 use crate::layout::extent::Descriptor;
-use crate::layout::file;
 use crate::layout::hash::Keys;
 use crate::layout::record::{HEADER, Header, Type};
 use crate::layout::segment::{RecordRef, SegmentId};
@@ -141,9 +140,5 @@ impl Segment {
         // The header's page, when the header named its predecessor after an earlier sync.
         self.synced.fetch_max(end, Ordering::AcqRel);
         Ok(true)
-    }
-
-    pub fn predecessor(&self) -> SegmentId {
-        SegmentId(self.log.header(file::PREDECESSOR).load(Ordering::Acquire))
     }
 }

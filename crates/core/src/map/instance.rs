@@ -184,6 +184,9 @@ impl Instance {
         // Waits for the background's step, and keeps it out from now on.
         self.serving.lock().closed = true;
         let closed = if self.medium.writable { self.flusher.flush(|| self.close_now()) } else { Ok(()) };
+        for shard in &self.shards {
+            shard.shut();
+        }
         *self.checkpoints.lock() = None;
         let _ = self.medium.dir.unlock();
         closed
@@ -197,12 +200,20 @@ impl Instance {
         if let Some(error) = self.medium.failure() {
             return Err(error.clone());
         }
+        // What a thread that still has the map would write now would not be synced.
+        for shard in &self.shards {
+            shard.shut();
+        }
         let notes = self.note()?;
         self.make_durable(&notes, true)
     }
 
     /// One step of what the background does, for a map that has none. `false`: nothing is left.
     pub fn step(&self, effort: Effort) -> Result<bool> {
+        let service = self.serving.lock();
+        if service.closed {
+            return Err(closed());
+        }
         let (mut more, mut checkpoint) = (false, false);
         for shard in &self.shards {
             shard.make_ahead()?;
@@ -222,15 +233,19 @@ impl Instance {
         Ok(more)
     }
 
-    /// `compact()`: runs to its end in the calling thread.
-    pub fn compact(&self) -> Result<()> {
-        self.medium.check_writable()?;
-        for shard in &self.shards {
-            shard.forget_rest()?;
-        }
-        while self.step(Effort::Full)? {}
-        for shard in &self.shards {
-            shard.shrink_index()?;
+    /// Before `compact()`: also what a finished round had given up on is tried again.
+    pub fn forget_rest(&self) -> Result<()> {
+        self.shards.iter().try_for_each(Shard::forget_rest)
+    }
+
+    /// The end of `compact()`: the index shrinks, and what was emptied is freed.
+    pub fn shrink(&self) -> Result<()> {
+        {
+            let service = self.serving.lock();
+            if service.closed {
+                return Err(closed());
+            }
+            self.shards.iter().try_for_each(Shard::shrink_index)?;
         }
         self.flush()?;
         self.drain();

@@ -82,12 +82,6 @@ impl Map {
         Ok(instance)
     }
 
-    #[inline]
-    fn route(instance: &Instance, key: &[u8]) -> (u64, usize) {
-        let hash = instance.medium.keys.hash(key);
-        (hash, key.len())
-    }
-
     /// Copies the key's value to `out`, in the place of what is there, and returns its sequence number; `None` for a miss.
     ///
     /// # Errors
@@ -110,10 +104,8 @@ impl Map {
     #[inline]
     pub fn read_with<'a>(&'a self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<Option<(u64, Option<Extent<'a>>)>> {
         let instance = self.instance()?;
-        if key.len() > MAX_KEY {
-            return Ok(None);
-        }
-        let (hash, _) = Self::route(instance, key);
+        check_key(key)?;
+        let hash = instance.medium.keys.hash(key);
         let shard = instance.shard(hash);
         shard.read(hash, key, |found, seq| match found {
             Found::Inline(bytes) => {
@@ -137,10 +129,8 @@ impl Map {
     /// As [`read_into`](Map::read_into).
     pub fn contains_key(&self, key: &[u8]) -> Result<bool> {
         let instance = self.instance()?;
-        let (hash, len) = Self::route(instance, key);
-        if len > MAX_KEY {
-            return Ok(false);
-        }
+        check_key(key)?;
+        let hash = instance.medium.keys.hash(key);
         instance.shard(hash).contains(hash, key)
     }
 
@@ -179,7 +169,7 @@ impl Map {
         if value.len() > MAX_VALUE {
             return Err(Error::new(Code::TooLarge, format!("A value has at most {MAX_VALUE} bytes once encoded; this one has {}.", value.len())));
         }
-        let (hash, _) = Self::route(instance, key);
+        let hash = instance.medium.keys.hash(key);
         let shard = instance.shard(hash);
         let keys = &instance.medium.keys;
         if value.len() <= MAX_INLINE_VALUE {
@@ -196,7 +186,7 @@ impl Map {
     fn delete(&self, key: &[u8], expect: Expect) -> Result<Change> {
         let instance = self.writable()?;
         check_key(key)?;
-        let (hash, _) = Self::route(instance, key);
+        let hash = instance.medium.keys.hash(key);
         let shard = instance.shard(hash);
         match shard.remove(hash, key, expect) {
             // The spare is lent out: it comes back once its victim is freed.
@@ -236,12 +226,16 @@ impl Map {
     }
 
     /// Rewrites what holds dead bytes, joins half-empty tables, and gives the room back. Runs in the calling thread; others
-    /// go on meanwhile.
+    /// go on meanwhile. Ends with `ERR_CLOSED` when this handle is closed.
     ///
     /// # Errors
     /// As [`flush`](Map::flush).
     pub fn compact(&self) -> Result<()> {
-        self.writable()?.compact()
+        let instance = self.writable()?;
+        instance.medium.check_writable()?;
+        instance.forget_rest()?;
+        while self.writable()?.step(Effort::Full)? {}
+        instance.shrink()
     }
 
     /// One step of what the background would do; `false`: nothing is left.

@@ -38,6 +38,8 @@ pub struct Stats {
     /// Checkpoints since the open.
     pub checkpoints: u64,
     pub recovery: Recovery,
+    /// Where the map was first opened in this process.
+    pub path: String,
     /// Differs between two openings of one directory.
     pub instance: u64,
 }
@@ -64,6 +66,7 @@ impl Stats {
             waits: instance.medium.waits.load(Ordering::Relaxed),
             checkpoints: instance.checkpoint_count.load(Ordering::Relaxed),
             recovery: instance.recovery,
+            path: instance.path.to_string_lossy().into_owned(),
             instance: instance.number,
         };
         for shard in &instance.shards {

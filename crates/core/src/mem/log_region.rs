@@ -83,11 +83,6 @@ impl LogRegion {
     pub fn prefault(&self, offset: usize, len: usize) {
         self.region.prefault(offset, len);
     }
-
-    #[inline]
-    pub fn prefetch(&self, offset: usize) {
-        self.region.prefetch(offset);
-    }
 }
 
 #[cfg(test)]

@@ -88,19 +88,6 @@ impl Region {
         let _ = (Advice::Normal, len);
     }
 
-    /// Asks the processor for the cache line at `offset`, which may be anything.
-    #[inline]
-    pub fn prefetch(&self, offset: usize) {
-        #[cfg(target_arch = "x86_64")]
-        if offset < self.len() {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: the address is inside the mapping, and a prefetch has no effect but on the caches.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.map.as_ptr().add(offset).cast::<i8>()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = offset;
-    }
-
     pub(super) fn as_mut_ptr(&self) -> *mut u8 {
         self.map.as_mut_ptr()
     }

@@ -24,7 +24,7 @@ use crate::layout::head;
 use crate::layout::segment::{RecordRef, SegmentId, State};
 use crate::log::{Log, Segment};
 use crate::medium::{Medium, Page};
-use crate::mem::{Guard, Retired, Stamp, enter};
+use crate::mem::{Retired, Stamp, enter};
 use crate::{Code, Error, Result};
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use std::collections::{BTreeSet, HashSet};
@@ -36,6 +36,8 @@ const OPEN: u8 = 0;
 const REBUILDING: u8 = 1;
 /// A panic left an operation half done.
 const POISONED: u8 = 2;
+/// The map is closing, or closed: what a late call of another thread would change is not synced any more.
+const CLOSED: u8 = 3;
 
 /// Aligned, so that no two shards' locks share a cache line.
 #[derive(Debug)]
@@ -200,13 +202,39 @@ impl Shard {
         self.state.store(POISONED, Ordering::SeqCst);
     }
 
+    fn closed(&self) -> Error {
+        Error::new(Code::Closed, "The map is closed. Open it again to use it.")
+    }
+
+    /// Whether the shard serves calls; asked under its lock.
+    fn check_open(&self) -> Result<()> {
+        match self.state.load(Ordering::Acquire) {
+            POISONED => Err(self.poisoned()),
+            CLOSED => Err(self.closed()),
+            _ => Ok(()),
+        }
+    }
+
     /// The lock for a change. What a panic under it leaves is not served any more.
     fn lock(&self) -> Result<Locked<'_>> {
         let writer = self.writer.write();
-        if self.state.load(Ordering::Acquire) == POISONED {
-            return Err(self.poisoned());
-        }
+        self.check_open()?;
         Ok(Locked { shard: self, writer })
+    }
+
+    /// The lock for what makes changes durable, which goes on while the map closes.
+    fn lock_for_upkeep(&self) -> Result<Locked<'_>> {
+        let writer = self.writer.write();
+        match self.state.load(Ordering::Acquire) {
+            POISONED => Err(self.poisoned()),
+            _ => Ok(Locked { shard: self, writer }),
+        }
+    }
+
+    /// No call changes the shard from here on.
+    pub fn shut(&self) {
+        let _writer = self.writer.write();
+        let _ = self.state.compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
     }
 
     fn align(&self) -> usize {
@@ -258,9 +286,4 @@ impl Drop for Locked<'_> {
             self.shard.poison();
         }
     }
-}
-
-/// A guard for calls that follow links without one of their own.
-fn guarded<R>(work: impl FnOnce(&Guard) -> R) -> R {
-    work(&enter())
 }

@@ -24,7 +24,7 @@ pub(crate) struct Note {
 impl Shard {
     pub fn note(&self) -> Result<Note> {
         let guard = enter();
-        let mut writer = self.lock()?;
+        let mut writer = self.lock_for_upkeep()?;
         writer.changed = false;
         let page = self.page();
         if !self.is_written() {
@@ -72,7 +72,7 @@ impl Shard {
 
     /// A checkpoint that did not come to be: what it was to free and to sync waits for the next.
     pub fn give_back(&self, note: Note) {
-        if let Ok(mut writer) = self.lock() {
+        if let Ok(mut writer) = self.lock_for_upkeep() {
             writer.changed = true;
             writer.dead_extents.extend(note.dead_extents);
         }
@@ -83,7 +83,7 @@ impl Shard {
     /// emptied, or dead, before it was noted is freed.
     pub fn settle(&self, note: Note) -> Result<()> {
         let guard = enter();
-        let mut writer = self.lock()?;
+        let mut writer = self.lock_for_upkeep()?;
         let writer = &mut *writer;
         for (index, _, sealed) in note.sync {
             if sealed {
@@ -112,7 +112,7 @@ impl Shard {
 
     /// Deletes what its readers have left. Returns whether something still waits for them.
     pub fn reclaim(&self) -> bool {
-        match self.lock() {
+        match self.lock_for_upkeep() {
             Ok(mut writer) => self.reclaim_locked(&mut writer),
             Err(_) => false,
         }
@@ -149,7 +149,7 @@ impl Shard {
         use crate::layout::names::Name;
         let guard = enter();
         let page = self.page();
-        let Ok(writer) = self.lock() else { return true };
+        let Ok(writer) = self.lock_for_upkeep() else { return true };
         // A file of the index that is just being made is not counted yet.
         self.index.settled();
         match name {
@@ -194,7 +194,7 @@ impl Shard {
 
     /// An extent that nothing names waits for the next checkpoint like any dead one.
     pub fn bury_orphan(&self, id: SegmentId) {
-        if let Ok(mut writer) = self.lock() {
+        if let Ok(mut writer) = self.lock_for_upkeep() {
             writer.dead_extents.push(Descriptor { id, len: 0, sum: 0 });
         }
     }
@@ -205,7 +205,7 @@ impl Shard {
         if !self.is_written() {
             return Ok(());
         }
-        let _writer: Locked<'_> = self.lock()?;
+        let _writer: Locked<'_> = self.lock_for_upkeep()?;
         self.index.write_sums()?;
         self.index.sync()?;
         self.log.write_sums()?;

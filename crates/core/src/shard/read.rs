@@ -1,6 +1,6 @@
 //! Reading without a lock.
 
-use super::{OPEN, POISONED, Shard};
+use super::{OPEN, Shard};
 use crate::index::Probe;
 use crate::layout::extent::Descriptor;
 use crate::layout::segment::RecordRef;
@@ -73,9 +73,7 @@ impl Shard {
     fn locked_lookup<'g>(&'g self, hash: u64, key: &[u8], guard: &'g Guard) -> Result<Option<Record<'g>>> {
         let looked_up = {
             let _writer = self.writer.read();
-            if self.state.load(Ordering::Acquire) == POISONED {
-                return Err(self.poisoned());
-            }
+            self.check_open()?;
             self.plain_lookup(hash, key, guard)
         };
         match looked_up {

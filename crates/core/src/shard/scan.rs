@@ -1,13 +1,12 @@
 //! Iteration: a step copies out a portion of one table under the read lock and lets go.
 
-use super::{POISONED, Shard};
+use super::Shard;
 use crate::layout::extent::Descriptor;
 use crate::layout::segment::RecordRef;
 use crate::log::extent;
 use crate::mem::enter;
 use crate::{Error, Result};
 use std::fs::File;
-use std::sync::atomic::Ordering;
 
 /// A portion is about this many bytes.
 const PORTION: usize = 256 << 10;
@@ -50,9 +49,7 @@ impl Shard {
         portion.entries.clear();
         let guard = enter();
         let _writer = self.writer.read();
-        if self.state.load(Ordering::Acquire) == POISONED {
-            return Err(self.poisoned());
-        }
+        self.check_open()?;
         let bits = self.medium.shard_bits;
         let Some(place) = self.index.resolve(from.prefix >> bits, &guard)? else { return Ok(None) };
         let (table, depth) = (place.table, place.table.depth());

@@ -25,7 +25,7 @@ Steps a child through one operation at a time, takes the files after every instr
 kill -9 at that moment leaves, and opens each such state.
 
   --all             open every state, not an even sample, and more of the states of a second kill
-  --states N        the most states that are opened of one operation (default 300)
+  --states N        the most states that are opened of one operation (default 600)
   --only NAMES      these operations only (see --list)
   --controls        the negative controls: each leaves a crash rule out and passes if that is noticed; needs a build
                     with the feature negative-controls
@@ -64,7 +64,7 @@ pub struct Arguments {
 impl Arguments {
     /// `None` if everything was said already.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let limits = Limits { states: 300, reopened: 2, full_every: 5, crippled: false, keep: None };
+        let limits = Limits { states: 600, reopened: 2, full_every: 5, crippled: false, keep: None };
         let mut arguments = Self { limits, controls: false, only: None, expect_failure: false };
         while let Some(word) = words.next() {
             let mut operand = || words.next().ok_or_else(|| format!("{word} needs an operand\n\n{USAGE}"));

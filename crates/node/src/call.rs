@@ -1,0 +1,474 @@
+//! Raw Node-API: functions that are bound to Rust data, their arguments and their results.
+//!
+//! A verb of a map is a plain function with the map behind its `data` pointer. A class method would unwrap its receiver
+//! at every call, which costs several times as much as the call itself.
+
+use napi::bindgen_prelude::ToNapiValue;
+use napi::sys;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+
+/// No verb takes more.
+const MAX_ARGS: usize = 3;
+/// Keys of at most this many UTF-16 units are read to the stack.
+const SHORT: usize = 256;
+
+/// What a verb gives back.
+pub enum Value {
+    Undefined,
+    Bool(bool),
+    Number(f64),
+    /// A value that was made in this call.
+    Raw(sys::napi_value),
+}
+
+/// What a verb throws.
+pub enum Failure {
+    /// To be made into a `DiskMapError`.
+    Error(opendiskmap::Error),
+    /// JavaScript has thrown already.
+    Pending,
+}
+
+impl From<opendiskmap::Error> for Failure {
+    fn from(error: opendiskmap::Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+pub type Outcome = Result<Value, Failure>;
+
+/// One call of a verb, in its thread, with its arguments.
+pub struct Call<'a> {
+    env: sys::napi_env,
+    args: [sys::napi_value; MAX_ARGS],
+    /// Nothing taken from a call outlives it.
+    life: PhantomData<&'a ()>,
+}
+
+/// Makes a text argument's UTF-8 without asking the allocator for a short one.
+#[derive(Default)]
+pub struct Text {
+    bytes: Vec<u8>,
+}
+
+/// A lone surrogate stands for no character and has no UTF-8.
+pub struct LoneSurrogate;
+
+impl Call<'_> {
+    pub fn env(&self) -> sys::napi_env {
+        self.env
+    }
+
+    /// A string argument as UTF-8. UTF-16 is the one way in that loses nothing and is the fastest too.
+    pub fn text<'t>(&self, index: usize, text: &'t mut Text) -> Result<Result<&'t [u8], LoneSurrogate>, Failure> {
+        text.bytes.clear();
+        let mut short = [0u16; SHORT];
+        let mut len = 0;
+        // SAFETY: `env` and the argument are those of the running call; the buffer has SHORT units.
+        check(unsafe { sys::napi_get_value_string_utf16(self.env, self.args[index], short.as_mut_ptr(), SHORT, &mut len) })?;
+        // One unit is for the terminator: a string that fills the rest may be longer.
+        if len < SHORT - 1 {
+            return Ok(narrow(&short[..len], text));
+        }
+        // SAFETY: as above; without a buffer the length is all that is written.
+        check(unsafe { sys::napi_get_value_string_utf16(self.env, self.args[index], ptr::null_mut(), 0, &mut len) })?;
+        let mut long = vec![0u16; len + 1];
+        // SAFETY: as above; the buffer has len + 1 units.
+        check(unsafe { sys::napi_get_value_string_utf16(self.env, self.args[index], long.as_mut_ptr(), len + 1, &mut len) })?;
+        Ok(narrow(&long[..len], text))
+    }
+
+    /// The bytes of a `Uint8Array` argument where they lie. No JavaScript runs while the call uses them.
+    pub fn bytes(&self, index: usize) -> Result<&[u8], Failure> {
+        let (data, len) = self.typed_array(index)?;
+        // SAFETY: Node-API gives the array's own memory, which lives at least as long as the argument, and the face hands
+        // over neither shared nor resizable buffers: nobody writes or frees it before the call returns.
+        Ok(unsafe { slice(data, len) })
+    }
+
+    /// The same for a target.
+    pub fn bytes_mut(&mut self, index: usize) -> Result<&mut [u8], Failure> {
+        let (data, len) = self.typed_array(index)?;
+        if data.is_null() {
+            return Ok(&mut []);
+        }
+        // SAFETY: as in `bytes`; `&mut self` makes this the only slice taken from the call.
+        Ok(unsafe { std::slice::from_raw_parts_mut(data, len) })
+    }
+
+    fn typed_array(&self, index: usize) -> Result<(*mut u8, usize), Failure> {
+        let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
+        // SAFETY: `env` and the argument are those of the running call; the outputs are locals.
+        check(unsafe {
+            sys::napi_get_typedarray_info(self.env, self.args[index], &mut kind, &mut len, &mut data, ptr::null_mut(), ptr::null_mut())
+        })?;
+        Ok((data.cast(), len))
+    }
+
+    /// A length argument.
+    pub fn len(&self, index: usize) -> Result<usize, Failure> {
+        let mut len = 0;
+        // SAFETY: `env` and the argument are those of the running call.
+        check(unsafe { sys::napi_get_value_uint32(self.env, self.args[index], &mut len) })?;
+        Ok(len as usize)
+    }
+
+    /// A JavaScript string of UTF-8 bytes; `None` where they are not UTF-8.
+    pub fn string(&self, bytes: &[u8]) -> Result<Option<Value>, Failure> {
+        let mut value = ptr::null_mut();
+        let (data, len) = (bytes.as_ptr().cast(), bytes.len() as isize);
+        let made = if bytes.is_ascii() {
+            // SAFETY: ASCII is Latin-1; the bytes are read before the call returns.
+            unsafe { sys::napi_create_string_latin1(self.env, data, len, &mut value) }
+        } else if std::str::from_utf8(bytes).is_ok() {
+            // SAFETY: valid UTF-8, read before the call returns.
+            unsafe { sys::napi_create_string_utf8(self.env, data, len, &mut value) }
+        } else {
+            return Ok(None);
+        };
+        check(made)?;
+        Ok(Some(Value::Raw(value)))
+    }
+}
+
+fn narrow<'t>(units: &[u16], text: &'t mut Text) -> Result<&'t [u8], LoneSurrogate> {
+    if units.iter().fold(0, |all, unit| all | unit) < 0x80 {
+        text.bytes.extend(units.iter().map(|&unit| unit as u8));
+        return Ok(&text.bytes);
+    }
+    let mut encoded = [0; 4];
+    for character in char::decode_utf16(units.iter().copied()) {
+        let character = character.map_err(|_| LoneSurrogate)?;
+        text.bytes.extend_from_slice(character.encode_utf8(&mut encoded).as_bytes());
+    }
+    Ok(&text.bytes)
+}
+
+/// # Safety
+/// `data` is null, or readable for `len` bytes as long as the result is used.
+unsafe fn slice<'a>(data: *const u8, len: usize) -> &'a [u8] {
+    if data.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller's.
+    unsafe { std::slice::from_raw_parts(data, len) }
+}
+
+fn check(status: sys::napi_status) -> Result<(), Failure> {
+    if status == sys::Status::napi_ok { Ok(()) } else { Err(Failure::Pending) }
+}
+
+struct Bound<T, F> {
+    data: Rc<T>,
+    fail: Rc<Fail>,
+    body: F,
+}
+
+/// A JavaScript function that runs `body` with the data. The function owns a share of both.
+pub fn function<T: 'static, F>(env: sys::napi_env, data: &Rc<T>, fail: &Rc<Fail>, body: F) -> Result<sys::napi_value, Failure>
+where
+    F: Fn(&mut Call<'_>, &T) -> Outcome + 'static,
+{
+    let bound = Box::into_raw(Box::new(Bound { data: Rc::clone(data), fail: Rc::clone(fail), body }));
+    let mut value = ptr::null_mut();
+    // SAFETY: the name may be empty; `bound` stays valid until the finalizer below frees it, which runs after the last call.
+    let made = unsafe { sys::napi_create_function(env, ptr::null(), 0, Some(trampoline::<T, F>), bound.cast(), &mut value) };
+    // SAFETY: `value` is the function just made; `free` gets `bound` exactly once, after the function is gone.
+    let owned = check(made).and_then(|()| check(unsafe { sys::napi_add_finalizer(env, value, bound.cast(), Some(free::<Bound<T, F>>), ptr::null_mut(), ptr::null_mut()) }));
+    if let Err(failure) = owned {
+        if made != sys::Status::napi_ok {
+            // SAFETY: no function was made, so nobody else has the pointer.
+            drop(unsafe { Box::from_raw(bound) });
+        }
+        return Err(failure);
+    }
+    Ok(value)
+}
+
+unsafe extern "C" fn free<T>(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+    // A panic must not reach V8; what is dropped here may close a map.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: `data` is a `Box<T>` turned raw by whoever registered this finalizer, and finalizers run once.
+        drop(unsafe { Box::from_raw(data.cast::<T>()) });
+    }));
+}
+
+unsafe extern "C" fn trampoline<T, F>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value
+where
+    F: Fn(&mut Call<'_>, &T) -> Outcome,
+{
+    let mut args = [ptr::null_mut(); MAX_ARGS];
+    let (mut count, mut data) = (MAX_ARGS, ptr::null_mut());
+    // SAFETY: called by Node-API with its own `env` and `info`; missing arguments are filled with undefined.
+    if unsafe { sys::napi_get_cb_info(env, info, &mut count, args.as_mut_ptr(), ptr::null_mut(), &mut data) } != sys::Status::napi_ok {
+        return ptr::null_mut();
+    }
+    // SAFETY: `data` is the `Bound` that `function` made for exactly this trampoline; it lives as long as the function.
+    let bound = unsafe { &*data.cast::<Bound<T, F>>() };
+    let mut call = Call { env, args, life: PhantomData };
+    // A panic has poisoned its shard; it must not unwind into V8.
+    let outcome = catch_unwind(AssertUnwindSafe(|| (bound.body)(&mut call, &bound.data)));
+    match outcome {
+        Ok(Ok(value)) => give(env, value),
+        Ok(Err(Failure::Pending)) => ptr::null_mut(),
+        Ok(Err(Failure::Error(error))) => bound.fail.throw(env, &error),
+        Err(_) => bound.fail.throw(env, &opendiskmap::Error::stopped()),
+    }
+}
+
+fn give(env: sys::napi_env, value: Value) -> sys::napi_value {
+    let mut result = ptr::null_mut();
+    // SAFETY: `env` is the running call's; a failure leaves `result` null, which is undefined.
+    unsafe {
+        match value {
+            Value::Undefined => 0,
+            Value::Bool(value) => sys::napi_get_boolean(env, value, &mut result),
+            Value::Number(value) => sys::napi_create_double(env, value, &mut result),
+            Value::Raw(value) => {
+                result = value;
+                0
+            }
+        }
+    };
+    result
+}
+
+/// The face's function that makes a `DiskMapError`.
+pub struct Fail {
+    env: sys::napi_env,
+    function: sys::napi_ref,
+}
+
+impl Fail {
+    pub fn new(env: sys::napi_env, function: sys::napi_value) -> Result<Rc<Fail>, Failure> {
+        let mut reference = ptr::null_mut();
+        // SAFETY: called with the running call's `env` and argument.
+        check(unsafe { sys::napi_create_reference(env, function, 1, &mut reference) })?;
+        Ok(Rc::new(Fail { env, function: reference }))
+    }
+
+    /// The error as JavaScript sees it; null where even that fails, with an exception pending.
+    pub fn make(&self, env: sys::napi_env, error: &opendiskmap::Error) -> sys::napi_value {
+        let (mut function, mut receiver, mut made) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        let mut args = [ptr::null_mut(); 3];
+        let (code, message) = (error.code().as_str(), error.message());
+        // SAFETY: `env` is the running call's and the one that the reference belongs to; strings are read before the calls
+        // return; an undefined third argument says that there is no errno.
+        unsafe {
+            sys::napi_get_reference_value(env, self.function, &mut function);
+            sys::napi_get_undefined(env, &mut receiver);
+            sys::napi_create_string_utf8(env, code.as_ptr().cast(), code.len() as isize, &mut args[0]);
+            sys::napi_create_string_utf8(env, message.as_ptr().cast(), message.len() as isize, &mut args[1]);
+            match error.errno() {
+                Some(errno) => sys::napi_create_int32(env, errno, &mut args[2]),
+                None => sys::napi_get_undefined(env, &mut args[2]),
+            };
+            sys::napi_call_function(env, receiver, function, 3, args.as_ptr(), &mut made);
+        }
+        made
+    }
+
+    pub fn throw(&self, env: sys::napi_env, error: &opendiskmap::Error) -> sys::napi_value {
+        let made = self.make(env, error);
+        if !made.is_null() {
+            // SAFETY: `made` is a value of this call.
+            unsafe { sys::napi_throw(env, made) };
+        }
+        ptr::null_mut()
+    }
+}
+
+impl Drop for Fail {
+    fn drop(&mut self) {
+        // SAFETY: dropped in the environment's own thread, by a finalizer or at the end of a call; deleting twice is impossible.
+        unsafe { sys::napi_delete_reference(self.env, self.function) };
+    }
+}
+
+/// A plain object of named values.
+pub fn object(env: sys::napi_env, members: &[(&str, sys::napi_value)]) -> Result<sys::napi_value, Failure> {
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is the running call's, the members are values of it, and names are read before the calls return.
+    unsafe {
+        check(sys::napi_create_object(env, &mut value))?;
+        for (name, member) in members {
+            let mut key = ptr::null_mut();
+            check(sys::napi_create_string_utf8(env, name.as_ptr().cast(), name.len() as isize, &mut key))?;
+            check(sys::napi_set_property(env, value, key, *member))?;
+        }
+    }
+    Ok(value)
+}
+
+pub fn number(env: sys::napi_env, number: f64) -> Result<sys::napi_value, Failure> {
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is the running call's.
+    check(unsafe { sys::napi_create_double(env, number, &mut value) })?;
+    Ok(value)
+}
+
+pub fn text(env: sys::napi_env, text: &str) -> Result<sys::napi_value, Failure> {
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is the running call's; the text is read before the call returns.
+    check(unsafe { sys::napi_create_string_utf8(env, text.as_ptr().cast(), text.len() as isize, &mut value) })?;
+    Ok(value)
+}
+
+/// A Buffer with a copy of the bytes.
+pub fn buffer(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value, Failure> {
+    let (mut value, mut data) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: `env` is the running call's; the bytes are read before the call returns.
+    check(unsafe { sys::napi_create_buffer_copy(env, bytes.len(), bytes.as_ptr().cast(), &mut data, &mut value) })?;
+    Ok(value)
+}
+
+/// A value on its way out of a function that the napi macros export.
+pub struct Raw(pub sys::napi_value);
+
+impl ToNapiValue for Raw {
+    unsafe fn to_napi_value(_env: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
+        Ok(value.0)
+    }
+}
+
+/// Memory that an environment's JavaScript and this addon both write in place.
+#[derive(Clone, Copy)]
+pub struct Shared {
+    data: *mut u8,
+    len: usize,
+    reference: sys::napi_ref,
+}
+
+thread_local! {
+    /// By environment and purpose; an environment's end removes its entries.
+    static SHARED: RefCell<HashMap<(usize, usize), Shared>> = RefCell::new(HashMap::new());
+}
+
+/// The environment's shared memory of this length, made when first asked for.
+pub fn shared(env: sys::napi_env, len: usize) -> Result<Shared, Failure> {
+    let key = (env as usize, len);
+    if let Some(shared) = SHARED.with_borrow(|all| all.get(&key).copied()) {
+        return Ok(shared);
+    }
+    let (mut value, mut data, mut reference) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: `env` is the running call's. The strong reference keeps the ArrayBuffer until the environment ends, and the
+    // face, the only one that has it, never detaches it: its memory stays where it is. The hook gets `env` as its argument.
+    unsafe {
+        check(sys::napi_create_arraybuffer(env, len, &mut data, &mut value))?;
+        check(sys::napi_create_reference(env, value, 1, &mut reference))?;
+        check(sys::napi_add_env_cleanup_hook(env, Some(forget_shared), Box::into_raw(Box::new(key)).cast()))?;
+        data.cast::<u8>().write_bytes(0, len);
+    }
+    let shared = Shared { data: data.cast(), len, reference };
+    SHARED.with_borrow_mut(|all| all.insert(key, shared));
+    Ok(shared)
+}
+
+unsafe extern "C" fn forget_shared(key: *mut c_void) {
+    // SAFETY: the box that `shared` registered for this hook, which runs once.
+    let key = unsafe { Box::from_raw(key.cast::<(usize, usize)>()) };
+    let _ = SHARED.try_with(|all| all.borrow_mut().remove(&*key));
+}
+
+impl Shared {
+    /// The ArrayBuffer.
+    pub fn value(self, env: sys::napi_env) -> Result<sys::napi_value, Failure> {
+        let mut value = ptr::null_mut();
+        // SAFETY: the reference belongs to this environment and is strong.
+        check(unsafe { sys::napi_get_reference_value(env, self.reference, &mut value) })?;
+        Ok(value)
+    }
+
+    /// Bytes that JavaScript wrote before the call.
+    pub fn read(&self, offset: usize, len: usize) -> &[u8] {
+        assert!(len <= self.len && offset <= self.len - len, "beyond the shared memory");
+        // SAFETY: inside the ArrayBuffer (checked above), which outlives every call; no JavaScript runs meanwhile, and
+        // `write` takes no slice of it.
+        unsafe { std::slice::from_raw_parts(self.data.add(offset), len) }
+    }
+
+    /// Bytes for JavaScript to read after the call.
+    pub fn write(&self, offset: usize, bytes: &[u8]) {
+        assert!(bytes.len() <= self.len && offset <= self.len - bytes.len(), "beyond the shared memory");
+        // SAFETY: inside the ArrayBuffer (checked above); the source may be a slice of it, so an overlapping copy.
+        unsafe { ptr::copy(bytes.as_ptr(), self.data.add(offset), bytes.len()) };
+    }
+}
+
+/// Work that runs on a thread of libuv's pool, and the promise that it settles.
+struct Work<W> {
+    run: Option<W>,
+    result: Option<opendiskmap::Result<()>>,
+    fail: Rc<Fail>,
+    deferred: sys::napi_deferred,
+    handle: sys::napi_async_work,
+}
+
+/// A promise of `undefined`, or of the error that `run` ends with.
+pub fn promise<W>(env: sys::napi_env, fail: &Rc<Fail>, run: W) -> Outcome
+where
+    W: FnOnce() -> opendiskmap::Result<()> + Send + 'static,
+{
+    let (mut deferred, mut promise) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: `env` is the running call's.
+    check(unsafe { sys::napi_create_promise(env, &mut deferred, &mut promise) })?;
+    let name = text(env, "opendiskmap")?;
+    let work = Box::new(Work { run: Some(run), result: None, fail: Rc::clone(fail), deferred, handle: ptr::null_mut() });
+    let work = Box::into_raw(work);
+    // SAFETY: `work` stays valid until `complete` frees it, which runs exactly once after `execute`, or, where the work
+    // cannot be queued, until it is freed here.
+    unsafe {
+        let mut handle = ptr::null_mut();
+        let made = sys::napi_create_async_work(env, ptr::null_mut(), name, Some(execute::<W>), Some(complete::<W>), work.cast(), &mut handle);
+        (*work).handle = handle;
+        if made != sys::Status::napi_ok || sys::napi_queue_async_work(env, handle) != sys::Status::napi_ok {
+            drop(Box::from_raw(work));
+            return Err(Failure::Pending);
+        }
+    }
+    Ok(Value::Raw(promise))
+}
+
+unsafe extern "C" fn execute<W: FnOnce() -> opendiskmap::Result<()>>(_env: sys::napi_env, data: *mut c_void) {
+    // SAFETY: `data` is the `Work` of `promise`. Until this returns the main thread does not touch it, and this thread
+    // touches `run` and `result` only: not the reference-counted `fail`.
+    let (run, result) = unsafe {
+        let work = data.cast::<Work<W>>();
+        ((*work).run.take(), &raw mut (*work).result)
+    };
+    let ended = run.map(|run| catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(opendiskmap::Error::stopped())));
+    // SAFETY: as above.
+    unsafe { *result = ended };
+}
+
+unsafe extern "C" fn complete<W>(env: sys::napi_env, _status: sys::napi_status, data: *mut c_void) {
+    // SAFETY: `data` is the `Work` of `promise`, and its work is over: this is its only owner from here on.
+    let work = unsafe { Box::from_raw(data.cast::<Work<W>>()) };
+    // SAFETY: `env` is the one that the work was made in; the deferred is settled once; a scope holds what is made here.
+    unsafe {
+        let mut scope = ptr::null_mut();
+        if sys::napi_open_handle_scope(env, &mut scope) == sys::Status::napi_ok {
+            match &work.result {
+                Some(Err(error)) => {
+                    let error = work.fail.make(env, error);
+                    if !error.is_null() {
+                        sys::napi_reject_deferred(env, work.deferred, error);
+                    }
+                }
+                _ => {
+                    let mut undefined = ptr::null_mut();
+                    sys::napi_get_undefined(env, &mut undefined);
+                    sys::napi_resolve_deferred(env, work.deferred, undefined);
+                }
+            }
+            sys::napi_close_handle_scope(env, scope);
+        }
+        sys::napi_delete_async_work(env, work.handle);
+    }
+}

@@ -1,0 +1,133 @@
+//! A handle of a map as JavaScript holds it, and the flushes that it waits for before it closes.
+
+use crate::call::{Call, Fail, Failure, LoneSurrogate, Shared, Text};
+use opendiskmap::{Code, Error, Map};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+/// Scratch: key bytes first, value bytes from here on.
+pub const VALUE_AT: usize = 64 << 10;
+pub const SCRATCH: usize = 128 << 10;
+pub const META: usize = 64;
+
+/// How a key or a value crosses the boundary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// As a JavaScript string.
+    Utf8,
+    /// As a `Uint8Array`.
+    Bytes,
+    /// In the scratch; the argument is the length.
+    Packed,
+}
+
+impl Lane {
+    pub fn from_number(number: usize) -> Option<Lane> {
+        [Lane::Utf8, Lane::Bytes, Lane::Packed].get(number).copied()
+    }
+}
+
+pub struct Handle {
+    pub map: Arc<Map>,
+    pub fail: Rc<Fail>,
+    pub scratch: Shared,
+    pub meta: Shared,
+    /// Kept from call to call for their memory.
+    pub key_text: RefCell<Text>,
+    pub value_text: RefCell<Text>,
+    pub value: RefCell<Vec<u8>>,
+    flushes: RefCell<Vec<Arc<Flush>>>,
+}
+
+/// A flush that was asked for; whoever comes first, the pool's thread or `close`, does it.
+#[derive(Default)]
+pub struct Flush {
+    result: Mutex<Option<opendiskmap::Result<()>>>,
+}
+
+impl Flush {
+    pub fn run(&self, map: &Map) -> opendiskmap::Result<()> {
+        let mut result = self.result.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        result.get_or_insert_with(|| map.flush()).clone()
+    }
+
+    fn is_done(&self) -> bool {
+        self.result.try_lock().is_ok_and(|result| result.is_some())
+    }
+}
+
+impl Handle {
+    pub fn new(map: Map, fail: Rc<Fail>, scratch: Shared, meta: Shared) -> Handle {
+        Handle {
+            map: Arc::new(map),
+            fail,
+            scratch,
+            meta,
+            key_text: RefCell::default(),
+            value_text: RefCell::default(),
+            value: RefCell::default(),
+            flushes: RefCell::default(),
+        }
+    }
+
+    pub fn flush_later(&self) -> Arc<Flush> {
+        let flush = Arc::new(Flush::default());
+        let mut flushes = self.flushes.borrow_mut();
+        flushes.retain(|flush| !flush.is_done());
+        flushes.push(Arc::clone(&flush));
+        flush
+    }
+
+    /// Flushes that were asked for are done before the handle ends.
+    pub fn close(&self) -> opendiskmap::Result<()> {
+        for flush in self.flushes.take() {
+            // Its promise says how it went.
+            let _ = flush.run(&self.map);
+        }
+        self.map.end()
+    }
+
+    pub fn check_open(&self) -> Result<(), Failure> {
+        if self.map.is_closed() {
+            return Err(Error::new(Code::Closed, "The map is closed. Open it again to use it.").into());
+        }
+        Ok(())
+    }
+
+    /// The sequence number that the face and the addon hand to each other; -1 for an absent key.
+    pub fn set_meta(&self, seq: Option<u64>) {
+        // Sequence numbers have 48 bits: a double holds them exactly.
+        let seq = seq.map_or(-1.0, |seq| seq as f64);
+        self.meta.write(0, &seq.to_ne_bytes());
+    }
+
+    pub fn meta(&self) -> Option<u64> {
+        let bytes: [u8; 8] = self.meta.read(0, 8).try_into().expect("eight bytes");
+        let seq = f64::from_ne_bytes(bytes);
+        (seq >= 0.0).then_some(seq as u64)
+    }
+}
+
+/// The bytes of an argument, by its lane.
+pub fn argument<'a>(call: &'a Call<'_>, index: usize, lane: Lane, scratch: &'a Shared, text: &'a mut Text) -> Result<&'a [u8], Failure> {
+    match lane {
+        Lane::Utf8 => match call.text(index, text)? {
+            Ok(bytes) => Ok(bytes),
+            Err(LoneSurrogate) => {
+                let (code, what) = if index == 0 { (Code::InvalidKey, "key") } else { (Code::InvalidValue, "value") };
+                let advice = "holds half of a surrogate pair, which is no character. Use a codec for bytes";
+                Err(Error::new(code, format!("The {what} {advice}.")).into())
+            }
+        },
+        Lane::Bytes => call.bytes(index),
+        Lane::Packed => {
+            let (at, room) = if index == 0 { (0, VALUE_AT) } else { (VALUE_AT, SCRATCH - VALUE_AT) };
+            let len = call.len(index)?;
+            if len > room {
+                return Err(Error::new(Code::TooLarge, "The encoded bytes are longer than the scratch.").into());
+            }
+            Ok(scratch.read(at, len))
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The verbs of a map: arguments in, engine, result out.
+
+use crate::call::{Call, Failure, Outcome, Text, Value, buffer, function, number, object, promise, text};
+use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
+use napi::sys::{napi_env, napi_value};
+use opendiskmap::{Code, Cursor, Error, Page, Stats};
+use std::cell::RefCell;
+use std::ops::DerefMut;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Room for a value in the scratch; a longer one waits for `take`.
+const VALUE_ROOM: usize = SCRATCH - VALUE_AT;
+const MISS: f64 = -1.0;
+
+/// A handle and how its keys and values cross.
+struct Bound {
+    handle: Rc<Handle>,
+    key: Lane,
+    value: Lane,
+}
+
+impl Bound {
+    fn with_key<R>(&self, call: &Call<'_>, use_key: impl FnOnce(&[u8]) -> Result<R, Failure>) -> Result<R, Failure> {
+        let mut text = self.handle.key_text.borrow_mut();
+        use_key(argument(call, 0, self.key, &self.handle.scratch, text.deref_mut())?)
+    }
+
+    fn with_both<R>(&self, call: &Call<'_>, use_both: impl FnOnce(&[u8], &[u8]) -> Result<R, Failure>) -> Result<R, Failure> {
+        let mut text: std::cell::RefMut<'_, Text> = self.handle.value_text.borrow_mut();
+        let value = argument(call, 1, self.value, &self.handle.scratch, text.deref_mut())?;
+        self.with_key(call, |key| use_both(key, value))
+    }
+
+    /// Leaves the value in the scratch, or for `take`, and returns its length.
+    fn read_packed(&self, call: &Call<'_>) -> Result<(f64, Option<u64>), Failure> {
+        let handle = &self.handle;
+        self.with_key(call, |key| {
+            let mut len = 0;
+            let mut long = handle.value.borrow_mut();
+            let found = handle.map.read_with(key, &mut |bytes| {
+                len = bytes.len();
+                if len <= VALUE_ROOM {
+                    handle.scratch.write(VALUE_AT, bytes);
+                } else {
+                    long.clear();
+                    long.extend_from_slice(bytes);
+                }
+            })?;
+            let Some((seq, extent)) = found else { return Ok((MISS, None)) };
+            if let Some(extent) = extent {
+                long.clear();
+                extent.append_to(&mut long)?;
+                len = long.len();
+            }
+            Ok((len as f64, Some(seq)))
+        })
+    }
+}
+
+fn get(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    if bound.value != Lane::Utf8 {
+        return Ok(Value::Number(bound.read_packed(call)?.0));
+    }
+    let mut value = bound.handle.value.borrow_mut();
+    let found = bound.with_key(call, |key| Ok(bound.handle.map.read_into(key, &mut value)?))?;
+    match found {
+        None => Ok(Value::Undefined),
+        Some(_) => call.string(&value)?.ok_or_else(|| {
+            Error::new(Code::InvalidValue, "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.").into()
+        }),
+    }
+}
+
+fn take(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let value = std::mem::take(&mut *bound.handle.value.borrow_mut());
+    let target = call.bytes_mut(0)?;
+    if target.len() != value.len() {
+        return Err(Error::new(Code::InvalidArgument, "The target is not as long as the value.").into());
+    }
+    target.copy_from_slice(&value);
+    Ok(Value::Undefined)
+}
+
+fn read(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let (len, seq) = bound.read_packed(call)?;
+    bound.handle.set_meta(seq);
+    Ok(Value::Number(len))
+}
+
+fn has(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map.contains_key(key)?)))
+}
+
+fn set(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.with_both(call, |key, value| {
+        bound.handle.map.put(key, value)?;
+        Ok(Value::Undefined)
+    })
+}
+
+fn delete(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map.remove(key)?)))
+}
+
+fn swap(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let expected = bound.handle.meta();
+    bound.with_both(call, |key, value| Ok(Value::Bool(bound.handle.map.swap(key, expected, Some(value))?)))
+}
+
+fn swap_delete(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let expected = bound.handle.meta();
+    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map.swap(key, expected, None)?)))
+}
+
+fn size(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.handle.check_open()?;
+    Ok(Value::Number(bound.handle.map.len() as f64))
+}
+
+fn clear(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.handle.map.clear()?;
+    Ok(Value::Undefined)
+}
+
+fn flush(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.handle.check_open()?;
+    let (flush, map) = (bound.handle.flush_later(), Arc::clone(&bound.handle.map));
+    promise(call.env(), &bound.handle.fail, move || flush.run(&map))
+}
+
+fn flush_sync(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.handle.map.flush()?;
+    Ok(Value::Undefined)
+}
+
+fn compact(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.handle.check_open()?;
+    let map = Arc::clone(&bound.handle.map);
+    promise(call.env(), &bound.handle.fail, move || map.compact())
+}
+
+fn close(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.handle.close()?;
+    Ok(Value::Undefined)
+}
+
+fn stats(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let env = call.env();
+    let stats: Stats = bound.handle.map.stats()?;
+    let recovery = object(
+        env,
+        &[
+            ("reason", text(env, stats.recovery.reason.as_str())?),
+            ("records", number(env, stats.recovery.records as f64)?),
+            ("milliseconds", number(env, stats.recovery.time.as_secs_f64() * 1e3)?),
+        ],
+    )?;
+    let numbers = [
+        ("entries", stats.entries),
+        ("shards", stats.shards),
+        ("liveBytes", stats.live_bytes),
+        ("deadBytes", stats.dead_bytes),
+        ("tombstoneBytes", stats.tombstone_bytes),
+        ("logBytes", stats.log_bytes),
+        ("logBound", stats.log_bound),
+        ("emptiedBytes", stats.emptied_bytes),
+        ("segments", stats.segments),
+        ("largestSegment", stats.largest_segment),
+        ("indexBytes", stats.index_bytes),
+        ("indexBound", stats.index_bound),
+        ("tables", stats.tables),
+        ("slots", stats.slots),
+        ("extentBytes", stats.extent_bytes),
+        ("spareBytes", stats.spare_bytes),
+        ("waits", stats.waits),
+        ("checkpoints", stats.checkpoints),
+        ("instance", stats.instance),
+    ];
+    let mut members = Vec::with_capacity(numbers.len() + 2);
+    for (name, value) in numbers {
+        members.push((name, number(env, value as f64)?));
+    }
+    members.push(("path", text(env, &stats.path)?));
+    members.push(("recovery", recovery));
+    Ok(Value::Raw(object(env, &members)?))
+}
+
+/// An iteration: the page that was read last, and how much of it JavaScript has.
+struct Iteration {
+    handle: Rc<Handle>,
+    state: RefCell<(Cursor, Page, usize)>,
+}
+
+fn cursor(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.handle.check_open()?;
+    let state = RefCell::new((bound.handle.map.cursor(), Page::default(), 0));
+    let iteration = Rc::new(Iteration { handle: Rc::clone(&bound.handle), state });
+    Ok(Value::Raw(function(call.env(), &iteration, &bound.handle.fail, next_page)?))
+}
+
+/// Packs entries into the target as `u32` key length, `u32` value length, key, value.
+fn next_page(call: &mut Call<'_>, iteration: &Iteration) -> Outcome {
+    let mut state = iteration.state.borrow_mut();
+    let (cursor, page, given) = &mut *state;
+    iteration.handle.check_open()?;
+    if *given == page.len() {
+        *given = 0;
+        if !cursor.next(&iteration.handle.map, page)? {
+            *page = Page::default();
+            return Ok(Value::Number(0.0));
+        }
+    }
+    let target = call.bytes_mut(0)?;
+    let mut used = 0;
+    for (key, value) in page.iter().skip(*given) {
+        let len = 8 + key.len() + value.len();
+        if len > target.len() - used {
+            if used == 0 {
+                return Ok(Value::Number(-(len as f64)));
+            }
+            break;
+        }
+        let (head, rest) = target[used..used + len].split_at_mut(8);
+        head[..4].copy_from_slice(&(key.len() as u32).to_le_bytes());
+        head[4..].copy_from_slice(&(value.len() as u32).to_le_bytes());
+        rest[..key.len()].copy_from_slice(key);
+        rest[key.len()..].copy_from_slice(value);
+        used += len;
+        *given += 1;
+    }
+    Ok(Value::Number(used as f64))
+}
+
+fn codecs(call: &mut Call<'_>, handle: &Handle) -> Outcome {
+    let env = call.env();
+    let (key, value) = handle.map.codecs();
+    let members = [
+        ("key", text(env, &key.name)?),
+        ("keyParam", buffer(env, &key.param)?),
+        ("value", text(env, &value.name)?),
+        ("valueParam", buffer(env, &value.param)?),
+    ];
+    Ok(Value::Raw(object(env, &members)?))
+}
+
+type Verb = fn(&mut Call<'_>, &Bound) -> Outcome;
+
+/// The verbs for one choice of lanes.
+fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<napi_value, Failure> {
+    let bound = Rc::new(Bound { handle: Rc::clone(handle), key, value });
+    // Closures of no size, so that each verb gets a trampoline of its own and is called directly.
+    macro_rules! members {
+        ($($name:literal: $verb:ident,)*) => {
+            [$(($name, function(env, &bound, &handle.fail, |call: &mut Call<'_>, bound: &Bound| $verb(call, bound))?),)*]
+        };
+    }
+    let _: Verb = get;
+    object(
+        env,
+        &members! {
+            "get": get,
+            "take": take,
+            "has": has,
+            "set": set,
+            "delete": delete,
+            "read": read,
+            "swap": swap,
+            "swapDelete": swap_delete,
+            "size": size,
+            "clear": clear,
+            "cursor": cursor,
+            "flush": flush,
+            "flushSync": flush_sync,
+            "compact": compact,
+            "stats": stats,
+            "close": close,
+        },
+    )
+}
+
+fn bind(call: &mut Call<'_>, handle: &Rc<Handle>) -> Outcome {
+    let (Some(key), Some(value)) = (Lane::from_number(call.len(0)?), Lane::from_number(call.len(1)?)) else {
+        return Err(Error::new(Code::InvalidArgument, "There is no such lane.").into());
+    };
+    Ok(Value::Raw(verbs(call.env(), handle, key, value)?))
+}
+
+/// What `open` returns.
+pub fn handle_object(env: napi_env, handle: Rc<Handle>) -> Result<napi_value, Failure> {
+    let fail = Rc::clone(&handle.fail);
+    let handle = Rc::new(handle);
+    let codecs = function(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| codecs(call, handle))?;
+    let bind = function(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| bind(call, handle))?;
+    object(env, &[("codecs", codecs), ("bind", bind)])
+}
