@@ -1,5 +1,6 @@
 //! Numbers that look random and can be had again from the seed that is printed.
 
+#[derive(Clone)]
 pub struct Random(u64);
 
 impl Random {

@@ -330,7 +330,7 @@ pub(crate) fn remove_orphans(medium: &Medium, shards: &[Shard]) {
             (None, _) => medium.remove(&name),
             (Some(shard), _) if shard.names_file(parsed) => {}
             // Its record may still be in a log that a rebuild reads.
-            (Some(shard), Name::Extent { id, .. }) => shard.bury_orphan(id),
+            (Some(shard), Name::Extent { id, .. }) => shard.bury_orphan(id, medium.dir.file_len(&name).unwrap_or(0)),
             (Some(_), _) => medium.remove(&name),
         }
     }

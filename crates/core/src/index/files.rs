@@ -213,7 +213,9 @@ impl Index {
         if page.load(head::NEXT_INDEX) > next.file as u64 + 1 {
             return false;
         }
-        self.files.load(next.file, guard).is_some_and(|file| next.number * 4 >= file.tables * 3)
+        // Free tables are used before new ones.
+        let used = next.number.saturating_sub(page.load(head::FREE_COUNT) as usize);
+        self.files.load(next.file, guard).is_some_and(|file| used * 4 >= file.tables * 3)
     }
 
     /// The next table never used yet; makes a file when the current one is used up.

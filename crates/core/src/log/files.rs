@@ -1,7 +1,7 @@
 //! The segments of one shard and the table that lists them.
 
 use super::segment::{Record, Segment};
-use crate::layout::file::{self, Header, Kind};
+use crate::layout::file::{self, Header, Kind, UNLINKED};
 use crate::layout::segment::{
     ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_SEGMENT, MAX_SEGMENTS, MIN_SEGMENT, RecordRef,
     SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place, table_entries, table_len,
@@ -13,9 +13,6 @@ use crate::{Code, Error, Result, sys};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// The predecessor of a segment that has not joined the chain.
-pub(crate) const UNLINKED: u64 = u64::MAX;
 
 /// A shard's log. Readers follow references without a lock; what appends holds the shard's lock.
 #[derive(Debug)]
@@ -320,16 +317,18 @@ impl Log {
         }
     }
 
-    /// Names a segment's predecessor in its header, which makes it part of the chain for a rebuild.
+    /// Names a segment's predecessor in its header, which makes it part of the chain for a rebuild. Two stores; between
+    /// them, and before, the header verifies and says that the segment is not linked.
     pub fn link(&self, segment: &Segment, predecessor: u64) {
         let header = |at: usize| segment.log.header(at);
-        let mut bytes = [0; file::HEADER];
         header(file::PREDECESSOR).store(predecessor, Ordering::Release);
+        let mut bytes = [0; file::HEADER];
         for (at, word) in bytes.chunks_exact_mut(8).enumerate() {
             word.copy_from_slice(&header(at * 8).load(Ordering::Acquire).to_le_bytes());
         }
-        let sum = self.medium.keys.sum(&bytes[..file::SUM]);
-        header(file::SUM).store(sum, Ordering::Release);
+        let sum = self.medium.keys.sum(&bytes[..file::SUM]) << 32;
+        let own = header(file::SUM).load(Ordering::Acquire) & u64::from(u32::MAX);
+        header(file::SUM).store(sum | own, Ordering::Release);
     }
 
     /// Unlinks a freed segment from memory; its file goes once its readers have left.

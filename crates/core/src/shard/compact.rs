@@ -56,6 +56,13 @@ impl Shard {
         writer.log_bytes + self.log.next_size(self.page().load(head::LIVE), 0) > self.bound(writer)
     }
 
+    /// Dead extents count like dead bytes of the log; what frees them is a checkpoint.
+    pub(super) fn extents_over_bound(&self, writer: &Writer) -> bool {
+        let dead: u64 = writer.dead_extents.iter().map(|extent| extent.len).sum();
+        let page = self.page();
+        dead > (page.load(head::LIVE) + page.load(head::EXTENTS)) / 2
+    }
+
     /// One step. The background calls it until it is idle.
     pub fn compact(&self, effort: Effort) -> Result<Progress> {
         if !self.is_written() || self.medium.check_writable().is_err() {
@@ -69,7 +76,8 @@ impl Shard {
             if writer.victim.is_none() {
                 // A round that frees nothing is not repeated until something was written.
                 writer.rested_at = self.tail().0;
-                return Ok(if writer.emptied.is_empty() { Progress::Idle } else { Progress::Checkpoint });
+                let nothing = writer.emptied.is_empty() && !self.extents_over_bound(&writer);
+                return Ok(if nothing { Progress::Idle } else { Progress::Checkpoint });
             }
         }
         match self.work(&mut writer, STEP, &guard) {

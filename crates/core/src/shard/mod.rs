@@ -249,6 +249,7 @@ impl Shard {
             writer.asked_ahead = true;
             wanted = true;
         }
+        wanted |= !writer.dead_extents.is_empty() && self.extents_over_bound(writer);
         wanted |= self.wants_prefault(tail) || self.over_bound(writer) && writer.rested_at != tail.0 && writer.victim.is_none();
         if wanted {
             self.medium.want_background();

@@ -193,9 +193,9 @@ impl Shard {
     }
 
     /// An extent that nothing names waits for the next checkpoint like any dead one.
-    pub fn bury_orphan(&self, id: SegmentId) {
+    pub fn bury_orphan(&self, id: SegmentId, len: u64) {
         if let Ok(mut writer) = self.lock_for_upkeep() {
-            writer.dead_extents.push(Descriptor { id, len: 0, sum: 0 });
+            writer.dead_extents.push(Descriptor { id, len, sum: 0 });
         }
     }
 

@@ -13,12 +13,13 @@ fn main() -> ExitCode {
 
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let number = |word: &str| word.parse().map_err(io::Error::other);
+    let number = |word: &str| word.parse::<u64>().map_err(io::Error::other);
     // The rig runs itself again for the process that is killed and for the one that looks.
     let result = match words.as_slice() {
-        ["write", seed, threads, work] => number(seed)
-            .and_then(|seed| number(threads).map(|threads| (seed, threads as usize)))
-            .and_then(|(seed, threads)| child::write_until_killed(Path::new(work), seed, threads).map(|()| true)),
+        ["write", seed, threads, at_once, work] => number(seed).and_then(|seed| {
+            let (threads, at_once) = (number(threads)? as usize, number(at_once)? as usize);
+            child::write_until_killed(Path::new(work), seed, threads, at_once).map(|()| true)
+        }),
         ["look", how, end, work] => {
             let recovery = if *how == "full" { Recovery::Full } else { Recovery::Auto };
             child::look(Path::new(work), recovery, *end == "closes").map(|()| true)

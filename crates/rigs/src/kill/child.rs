@@ -9,11 +9,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, write};
 use opendiskmap::{Map, Options, Recovery};
 
-use super::script::{Script, range};
+use super::script::Script;
 use crate::model::{self, Model, key};
 
-/// An acknowledgement: thread, answer, and the number of the call.
+/// An acknowledgement: thread, answers, and how many calls have returned.
 pub const ACK: usize = 16;
+/// One that is for many calls has a bit for the answer of each.
+pub const MOST_AT_ONCE: usize = 32;
 
 fn options(recovery: Recovery) -> Options {
     Options {
@@ -31,13 +33,13 @@ fn open(directory: &Path, recovery: Recovery) -> io::Result<Map> {
 }
 
 /// Writes with several threads and says after each call that it returned, until it is killed.
-pub fn write_until_killed(work: &Path, seed: u64, threads: usize) -> io::Result<()> {
+pub fn write_until_killed(work: &Path, seed: u64, threads: usize, at_once: usize) -> io::Result<()> {
     let map = open(&work.join("map"), Recovery::Auto)?;
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let map = &map;
             scope.spawn(move || {
-                if let Err(error) = call_and_say(map, seed, thread, threads) {
+                if let Err(error) = call_and_say(map, Script::new(seed, thread, threads), at_once) {
                     eprintln!("thread {thread}: {error}");
                     std::process::exit(1);
                 }
@@ -47,23 +49,26 @@ pub fn write_until_killed(work: &Path, seed: u64, threads: usize) -> io::Result<
     Ok(())
 }
 
-fn call_and_say(map: &Map, seed: u64, thread: usize, threads: usize) -> io::Result<()> {
+fn call_and_say(map: &Map, mut script: Script, at_once: usize) -> io::Result<()> {
     let mut model = Model::new();
-    for index in range(thread, threads) {
+    for index in script.range() {
         if let Some(value) = map.get(&key(index)).map_err(|error| io::Error::other(error.to_string()))? {
             model.insert(key(index), value);
         }
     }
-    let mut script = Script::new(seed, thread, threads);
     let output = io::stdout();
-    for number in 0u64.. {
-        let call = script.call();
-        let answer = call.run(map, &model)?;
-        call.effect(&mut model);
+    for round in 1u64.. {
+        let mut answers = 0u32;
+        for number in 0..at_once {
+            let call = script.call();
+            let answer = call.run(map, &model)?;
+            call.effect(&mut model);
+            answers |= u32::from(answer) << number;
+        }
         let mut ack = [0; ACK];
-        ack[..4].copy_from_slice(&(thread as u32).to_le_bytes());
-        ack[4..8].copy_from_slice(&u32::from(answer).to_le_bytes());
-        ack[8..].copy_from_slice(&number.to_le_bytes());
+        ack[..4].copy_from_slice(&(script.thread() as u32).to_le_bytes());
+        ack[4..8].copy_from_slice(&answers.to_le_bytes());
+        ack[8..].copy_from_slice(&(round * at_once as u64).to_le_bytes());
         // One system call for one acknowledgement: a pipe takes so few bytes whole or not at all.
         if write(output.as_fd(), &ack)? != ACK {
             return Err(io::Error::other("the pipe took half an acknowledgement"));

@@ -33,7 +33,9 @@ pub enum Call {
     Clear,
 }
 
+#[derive(Clone)]
 pub struct Script {
+    thread: usize,
     random: Random,
     range: Range<usize>,
     alone: bool,
@@ -45,7 +47,17 @@ impl Script {
     pub fn new(seed: u64, thread: usize, threads: usize) -> Self {
         let mut random = Random::new(seed);
         let own = (0..=thread).map(|_| random.word()).last().unwrap_or_default();
-        Self { random: Random::new(own), range: range(thread, threads), alone: threads == 1, made: 0 }
+        Self { thread, random: Random::new(own), range: range(thread, threads), alone: threads == 1, made: 0 }
+    }
+
+    #[must_use]
+    pub fn thread(&self) -> usize {
+        self.thread
+    }
+
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.range.clone()
     }
 
     pub fn call(&mut self) -> Call {

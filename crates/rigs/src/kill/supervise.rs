@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::libc::SIGKILL;
 
-use super::child::ACK;
+use super::child::{ACK, MOST_AT_ONCE};
 use super::script::{Script, THREADS, range};
 use crate::model::{self, Model, key};
 use crate::random::Random;
@@ -105,24 +105,38 @@ fn rounds(arguments: &Arguments, work: &Path, count: &mut Count) -> Result<(), S
         // A writer that is alone may clear, so that a kill can meet that too.
         let threads = 1 + random.below(THREADS);
         let life = Duration::from_micros(5000 + random.below(55_000) as u64);
-        let acks = write(work, seed, threads, life).map_err(|error| error.to_string())??;
+        // Saying so takes longer than a call. In half of the rounds it is done for many at once, so that most kills
+        // come in the middle of a call and not in the middle of telling.
+        let at_once = [1, MOST_AT_ONCE][random.below(2)];
+        let round = Round { seed, threads, at_once };
+        let acks = write(work, round, life).map_err(|error| error.to_string())??;
         if acks.is_empty() {
             count.early += 1;
         }
-        count.calls += acks.len();
+        count.calls += acks.len() * at_once;
 
         let full = random.below(4) == 0;
         count.rebuilt += usize::from(full);
         let held = look(work, full, random.below(2) == 0).map_err(|error| error.to_string())??;
-        count.unacknowledged += settle(&mut model, &held, seed, threads, &acks)?;
+        count.unacknowledged += settle(&mut model, &held, round, &acks)?;
     }
     Ok(())
 }
 
 struct Ack {
     thread: usize,
-    answer: bool,
-    number: u64,
+    /// A bit for each call since the last acknowledgement.
+    answers: u32,
+    /// Calls of this thread that have returned.
+    calls: u64,
+}
+
+/// What the writer was told.
+#[derive(Clone, Copy)]
+struct Round {
+    seed: u64,
+    threads: usize,
+    at_once: usize,
 }
 
 fn start(arguments: &[&str], work: &Path) -> io::Result<Child> {
@@ -130,8 +144,9 @@ fn start(arguments: &[&str], work: &Path) -> io::Result<Child> {
 }
 
 /// One life of a writer: what it acknowledged, or why it ended by itself.
-fn write(work: &Path, seed: u64, threads: usize, life: Duration) -> io::Result<Result<Vec<Ack>, String>> {
-    let mut child = start(&["write", &seed.to_string(), &threads.to_string()], work)?;
+fn write(work: &Path, round: Round, life: Duration) -> io::Result<Result<Vec<Ack>, String>> {
+    let numbers = [round.seed.to_string(), round.threads.to_string(), round.at_once.to_string()];
+    let mut child = start(&["write", &numbers[0], &numbers[1], &numbers[2]], work)?;
     let mut pipe = child.stdout.take().ok_or_else(|| io::Error::other("the writer has no pipe"))?;
     let reader = std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -146,7 +161,7 @@ fn write(work: &Path, seed: u64, threads: usize, life: Duration) -> io::Result<R
     }
     let ack = |bytes: &[u8; ACK]| {
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        Ack { thread: word(0) as usize, answer: word(4) == 1, number: u64::from(word(8)) | u64::from(word(12)) << 32 }
+        Ack { thread: word(0) as usize, answers: word(4), calls: u64::from(word(8)) | u64::from(word(12)) << 32 }
     };
     Ok(Ok(bytes.as_chunks::<ACK>().0.iter().map(ack).collect()))
 }
@@ -174,49 +189,54 @@ fn look(work: &Path, full: bool, closes: bool) -> io::Result<Result<Model, Strin
     model::load(&work.join("held")).map(Ok)
 }
 
-/// Each thread's keys must be what its acknowledged calls make of them, or that and the one call after them. The
-/// model becomes what is held.
-fn settle(model: &mut Model, held: &Model, seed: u64, threads: usize, acks: &[Ack]) -> Result<usize, String> {
+/// Each thread's keys must be what its acknowledged calls make of them, or that and some of the calls up to the next
+/// acknowledgement, in their order. The model becomes what is held.
+fn settle(model: &mut Model, held: &Model, round: Round, acks: &[Ack]) -> Result<usize, String> {
     let mut more = 0;
-    for thread in 0..if threads == 1 { 1 } else { THREADS } {
-        let own = range(thread, threads);
+    for thread in 0..if round.threads == 1 { 1 } else { THREADS } {
+        let own = range(thread, round.threads);
         let part = |whole: &Model| -> Model {
             whole.range(key(own.start)..key(own.end)).map(|(key, value)| (key.clone(), value.clone())).collect()
         };
         let mut known = part(model);
         let there = part(held);
-        if thread >= threads {
+        if thread >= round.threads {
             if there != known {
                 return Err(format!("keys of thread {thread}, which did not run, have changed"));
             }
             continue;
         }
-        let mut script = Script::new(seed, thread, threads);
-        let mut last = None;
+        let mut script = Script::new(round.seed, thread, round.threads);
         let mut count = 0;
         for ack in acks.iter().filter(|ack| ack.thread == thread) {
-            let call = script.call();
-            let answer = call.effect(&mut known);
-            if (ack.number, ack.answer) != (count, answer) {
-                return Err(format!("thread {thread}, call {count}, {call:?}: answered {}, not {answer}", ack.answer));
+            for number in 0..round.at_once {
+                let call = script.call();
+                let answer = call.effect(&mut known);
+                if (ack.answers >> number & 1 == 1) != answer {
+                    return Err(format!("thread {thread}, call {count}, {call:?}: the answer is not {answer}"));
+                }
+                count += 1;
             }
-            last = Some(call);
-            count += 1;
+            if ack.calls != count {
+                return Err(format!("thread {thread}: {} calls are acknowledged after {count}", ack.calls));
+            }
         }
-        if there == known {
-            continue;
+        let acknowledged = known.clone();
+        let mut next = Vec::new();
+        while there != known {
+            if next.len() == round.at_once {
+                let told = model::difference(&acknowledged, &there);
+                return Err(format!(
+                    "keys of thread {thread} are not what {count} acknowledged calls made of them, with or without \
+                     the next {}, {:?} …: {told}",
+                    round.at_once, next[0]
+                ));
+            }
+            let call = script.call();
+            call.effect(&mut known);
+            next.push(call);
         }
-        let call = script.call();
-        let before = known.clone();
-        call.effect(&mut known);
-        if there != known {
-            let told = model::difference(&before, &there);
-            return Err(format!(
-                "keys of thread {thread} are not what {count} acknowledged calls (last {last:?}) made of them, \
-                 with or without {call:?}: {told}"
-            ));
-        }
-        more += 1;
+        more += next.len();
     }
     let strange = held.keys().find(|key| **key >= model::key(range(0, 1).end));
     if let Some(strange) = strange {
