@@ -31,6 +31,8 @@ pub(crate) struct Medium {
     /// Calls that had to make a file which the background should have made.
     pub waits: AtomicU64,
     pub spare: Spare,
+    /// A call found no room: compaction is to free what it can.
+    pub pressed: AtomicBool,
     /// Set when something is waiting for the background.
     pub work: AtomicBool,
     /// The first failed sync. The map only reads from then on: a retried fsync may report success for pages it dropped.
@@ -53,6 +55,7 @@ impl Medium {
             names_changed: AtomicBool::new(true),
             waits: AtomicU64::new(0),
             spare: Spare::default(),
+            pressed: AtomicBool::new(false),
             work: AtomicBool::new(false),
             failed: OnceLock::new(),
         }

@@ -123,6 +123,8 @@ fn engine_options(options: &NativeOptions) -> Options {
         mode: options.mode,
         key_codec: codec(&options.key_codec, &options.key_param),
         value_codec: codec(&options.value_codec, &options.value_param),
+        // So that a map made without codecs takes what a JavaScript Map takes.
+        new_codecs: (Codec::named("primitive"), Codec::named("structured")),
         ..Options::default()
     }
 }

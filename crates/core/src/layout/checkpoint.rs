@@ -27,6 +27,14 @@ pub struct Codec {
     pub param: Vec<u8>,
 }
 
+impl Codec {
+    /// A codec without a parameter.
+    #[must_use]
+    pub fn named(name: &str) -> Codec {
+        Codec { name: name.into(), param: Vec::new() }
+    }
+}
+
 /// A segment of the chain and how much of it is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Link {

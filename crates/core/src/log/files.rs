@@ -263,7 +263,7 @@ impl Log {
 
     /// The spare, cut to size, as a segment; `None` while it is lent out.
     pub fn take_spare(&self, size: u64) -> Result<Option<Prepared>> {
-        self.medium.spare.take(size, || self.adopt(names::SPARE, size))
+        self.medium.spare.take(&self.medium, size, || self.adopt(names::SPARE, size))
     }
 
     /// A file that was made under another name becomes a segment.

@@ -6,45 +6,75 @@ use crate::{Error, Result, sys};
 use parking_lot::Mutex;
 use std::io;
 
-/// Guards the file `SPARE`, whose blocks are allocated and never used in place. Its size is the largest segment's.
+/// Guards the file `SPARE`, whose blocks are allocated and never used in place.
 #[derive(Debug, Default)]
 pub(crate) struct Spare {
-    size: Mutex<u64>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What the file has now.
+    size: u64,
+    /// What it has to have: as much as the largest segment. Nothing else may take room before it has.
+    whole: u64,
 }
 
 impl Spare {
     /// After an open: what the file has. One that a killed process left half-made counts with what it has.
     pub fn find(&self, medium: &Medium) {
-        *self.size.lock() = medium.dir.file_len(names::SPARE).unwrap_or(0);
+        let size = medium.dir.file_len(names::SPARE).unwrap_or(0);
+        *self.state.lock() = State { size, whole: size };
     }
 
     pub fn size(&self) -> u64 {
-        *self.size.lock()
+        self.state.lock().size
     }
 
-    /// Before a segment of this size is made there is a spare as large: else compaction could not empty it on a full disk.
+    pub fn is_whole(&self) -> bool {
+        let state = self.state.lock();
+        state.size >= state.whole
+    }
+
+    /// Before a segment of this size is made there is a spare as large: else compaction could not empty it on a full
+    /// disk. A spare that is lent out is made whole first.
     pub fn ensure(&self, medium: &Medium, wanted: u64) -> Result<()> {
-        let mut size = self.size.lock();
-        if *size >= wanted || !medium.writable {
+        let mut state = self.state.lock();
+        let wanted = wanted.max(state.whole);
+        if state.size >= wanted || !medium.writable {
             return Ok(());
         }
-        match grow(medium, *size, wanted) {
+        match grow(medium, state.size, wanted) {
             Ok(()) => {
-                *size = wanted;
+                *state = State { size: wanted, whole: wanted };
                 Ok(())
             }
             Err(error) => Err(Error::os(format_args!("keep a spare segment of {wanted} bytes"), &error)),
         }
     }
 
-    /// Lends the spare out, cut to `wanted` bytes. `None` if it is not whole: it comes back once a victim was freed.
-    pub fn take<T>(&self, wanted: u64, adopt: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
-        let mut size = self.size.lock();
-        if *size < wanted {
+    /// The largest segment is smaller now: what the spare has beyond it is given back.
+    pub fn fit(&self, medium: &Medium, largest: u64) {
+        let mut state = self.state.lock();
+        state.whole = largest;
+        if state.size > largest && medium.writable {
+            let cut = medium.dir.open_file(names::SPARE, true).and_then(|file| file.set_len(largest));
+            if cut.is_ok() {
+                state.size = largest;
+            }
+        }
+    }
+
+    /// Lends a part of the spare. `None` while it is not whole: it comes back once a victim was freed.
+    pub fn take<T>(&self, medium: &Medium, wanted: u64, adopt: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+        let mut state = self.state.lock();
+        if state.size < state.whole.max(wanted) {
             return Ok(None);
         }
         let adopted = adopt()?;
-        *size = 0;
+        // The rest is kept: only what the victim gives back will be missing then.
+        let rest = state.size - wanted;
+        state.size = if rest == 0 || grow(medium, 0, rest).is_err() { 0 } else { rest };
         Ok(Some(adopted))
     }
 }

@@ -64,13 +64,20 @@ fn turn(map: &Arc<Instance>) -> Duration {
         // What cannot be made ahead, or moved, is met again by the call that needs it, and reported there.
         let _ = shard.make_ahead();
     }
+    // When the disk is full every dead byte counts, not only those above the bound.
+    let pressed = map.medium.pressed.swap(false, Ordering::AcqRel);
+    let effort = if pressed { Effort::Full } else { Effort::Bound };
     let started = Instant::now();
     for shard in &map.shards {
+        if pressed {
+            let _ = shard.forget_rest();
+        }
         loop {
-            match shard.compact(Effort::Bound) {
+            match shard.compact(effort) {
                 Ok(Progress::Working) if started.elapsed() < TURN => {}
                 Ok(Progress::Working) => {
                     wait = Duration::ZERO;
+                    map.medium.pressed.fetch_or(pressed, Ordering::AcqRel);
                     break;
                 }
                 Ok(Progress::Checkpoint) => {
@@ -84,7 +91,7 @@ fn turn(map: &Arc<Instance>) -> Duration {
     if map.shards.iter().filter(|shard| shard.reclaim()).count() > 0 {
         wait = wait.min(SOON);
     }
-    if map.spare_is_short() && map.restore_spare().is_err_and(|error| error.code() == Code::NoSpace) {
+    if map.spare_is_unfit() && map.restore_spare().is_err_and(|error| error.code() == Code::NoSpace) {
         wait = wait.min(Duration::from_millis(100));
     }
     let changed = map.shards.iter().any(Shard::is_changed);

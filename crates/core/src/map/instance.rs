@@ -195,6 +195,7 @@ impl Instance {
     fn close_now(&self) -> Result<()> {
         if self.shards.iter().any(Shard::has_freeable) {
             self.flush_now()?;
+            self.drain();
         }
         self.check_files()?;
         if let Some(error) = self.medium.failure() {
@@ -214,13 +215,20 @@ impl Instance {
         if service.closed {
             return Err(closed());
         }
-        let (mut more, mut checkpoint) = (false, false);
+        let (mut more, mut checkpoint, mut full) = (false, false, None);
         for shard in &self.shards {
-            shard.make_ahead()?;
-            match shard.compact(effort)? {
-                Progress::Idle => {}
-                Progress::Working => more = true,
-                Progress::Checkpoint => checkpoint = true,
+            match shard.make_ahead() {
+                // What cannot be made ahead is met again by the call that needs it.
+                Err(error) if error.code() != Code::NoSpace => return Err(error),
+                _ => {}
+            }
+            match shard.compact(effort) {
+                Ok(Progress::Idle) => {}
+                Ok(Progress::Working) => more = true,
+                Ok(Progress::Checkpoint) => checkpoint = true,
+                // Another shard may still free what this one lacks.
+                Err(error) if error.code() == Code::NoSpace => full = Some(error),
+                Err(error) => return Err(error),
             }
         }
         if checkpoint && !more {
@@ -230,7 +238,10 @@ impl Instance {
         for shard in &self.shards {
             shard.reclaim();
         }
-        Ok(more)
+        match full {
+            Some(error) if !more => Err(error),
+            _ => Ok(more),
+        }
     }
 
     /// Before `compact()`: also what a finished round had given up on is tried again.
@@ -267,21 +278,29 @@ impl Instance {
     /// On a full disk: frees what was emptied, and makes the spare whole again. A delete that found no spare waits for this.
     pub fn make_room(&self) -> Result<()> {
         let _room = self.room.lock();
-        while self.step(Effort::Bound)? {}
+        // A step that finds no room has done what it could; what it emptied is freed by the flush.
+        while self.step(Effort::Full).or_else(|error| if error.code() == Code::NoSpace { Ok(false) } else { Err(error) })? {}
         self.flush()?;
         self.drain();
         self.restore_spare()
     }
 
-    /// The spare is as large as the largest segment.
+    fn largest_segment(&self) -> u64 {
+        self.shards.iter().map(Shard::largest_segment).max().unwrap_or(0)
+    }
+
+    /// The spare is as large as the largest segment, and not much larger.
     pub fn restore_spare(&self) -> Result<()> {
-        let largest = self.shards.iter().map(Shard::largest_segment).max().unwrap_or(0);
+        let largest = self.largest_segment();
+        if self.medium.spare.size() > 2 * largest {
+            self.medium.spare.fit(&self.medium, largest);
+        }
         self.medium.spare.ensure(&self.medium, largest)
     }
 
-    pub fn spare_is_short(&self) -> bool {
-        let largest = self.shards.iter().map(Shard::largest_segment).max().unwrap_or(0);
-        self.medium.spare.size() < largest
+    pub fn spare_is_unfit(&self) -> bool {
+        let (size, largest) = (self.medium.spare.size(), self.largest_segment());
+        !self.medium.spare.is_whole() || size < largest || size > 2 * largest
     }
 
     /// Two phases, so that a kill between leaves all shards cleared or none.

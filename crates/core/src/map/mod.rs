@@ -173,7 +173,15 @@ impl Map {
         let shard = instance.shard(hash);
         let keys = &instance.medium.keys;
         if value.len() <= MAX_INLINE_VALUE {
-            return shard.put(hash, key, Body { kind: Type::Put, value, sum: keys.body_sum(key, value) }, expect);
+            let body = Body { kind: Type::Put, value, sum: keys.body_sum(key, value) };
+            return match shard.put(hash, key, body, expect) {
+                // Nobody else frees what is dead when no background does.
+                Err(error) if error.code() == Code::NoSpace && !instance.background => {
+                    instance.make_room().map_err(|_| error)?;
+                    shard.put(hash, key, body, expect)
+                }
+                stored => stored,
+            };
         }
         let descriptor = shard.write_extent(hash, value)?;
         let bytes = descriptor.encode();

@@ -38,6 +38,8 @@ pub struct Options {
     pub key_codec: Option<Codec>,
     /// The value codec's name and parameter.
     pub value_codec: Option<Codec>,
+    /// What a new map gets where none is stated: key and value. Default: `bytes` and `bytes`.
+    pub new_codecs: (Codec, Codec),
     /// Values start at a multiple of this, 8 or 16; at creation only.
     pub value_align: u8,
     #[doc(hidden)]
@@ -73,6 +75,7 @@ impl Default for Options {
             mode: None,
             key_codec: None,
             value_codec: None,
+            new_codecs: (Codec::named("bytes"), Codec::named("bytes")),
             value_align: 8,
             hooks: Hooks::default(),
         }
@@ -101,7 +104,8 @@ impl Options {
         {
             return invalid("flushInterval must be at least 1 ms.".into());
         }
-        for codec in [&self.key_codec, &self.value_codec].into_iter().flatten() {
+        let (new_key, new_value) = (Some(&self.new_codecs.0), Some(&self.new_codecs.1));
+        for codec in [self.key_codec.as_ref(), self.value_codec.as_ref(), new_key, new_value].into_iter().flatten() {
             if codec.name.is_empty() || codec.name.len() > MAX_CODEC_NAME {
                 return invalid(format!("A codec's name has 1 to {MAX_CODEC_NAME} bytes; this one has {}.", codec.name.len()));
             }

@@ -266,8 +266,8 @@ fn first_checkpoint(options: &Options) -> Result<Checkpoint> {
         file: FileId::default(),
         mount: 0,
         keys: Keys { hash: sys::random()?, sum: u64::from_le_bytes(sys::random()?) },
-        key_codec: options.key_codec.clone().unwrap_or_else(|| Codec { name: "bytes".into(), param: Vec::new() }),
-        value_codec: options.value_codec.clone().unwrap_or_else(|| Codec { name: "bytes".into(), param: Vec::new() }),
+        key_codec: options.key_codec.clone().unwrap_or_else(|| options.new_codecs.0.clone()),
+        value_codec: options.value_codec.clone().unwrap_or_else(|| options.new_codecs.1.clone()),
         shards: vec![Default::default(); shards],
     })
 }

@@ -15,9 +15,11 @@ pub(crate) struct Slots<T> {
     chunks: [AtomicPtr<AtomicPtr<T>>; CHUNKS],
 }
 
+/// Looks of 100 µs each before a retired value is given up for leaked.
+const PATIENCE: usize = 1000;
+
 /// Something unlinked that readers may still hold.
 #[derive(Debug)]
-#[must_use = "a retired value that is not freed is leaked"]
 pub(crate) struct Retired<T> {
     value: *mut T,
     stamp: Stamp,
@@ -120,12 +122,22 @@ impl<T> Drop for Slots<T> {
 impl<T> Retired<T> {
     /// Drops the value if every reader that may hold it has left, else hands itself back.
     pub fn try_free(self) -> Result<(), Self> {
-        if !READERS.passed(self.stamp) {
-            return Err(self);
+        if READERS.passed(self.stamp) { Ok(()) } else { Err(self) }
+    }
+}
+
+impl<T> Drop for Retired<T> {
+    /// Waits for readers that are still inside; they stay for microseconds. Whoever drops is not one of them, and if it
+    /// were, the value would rather be leaked than freed under it.
+    fn drop(&mut self) {
+        for _ in 0..PATIENCE {
+            if READERS.passed(self.stamp) {
+                // SAFETY: `take` made this the only owner, every guard entered before that is gone, and `drop` runs once.
+                drop(unsafe { Box::from_raw(self.value) });
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_micros(100));
         }
-        // SAFETY: `take` made this the only owner, and every guard entered before that has been dropped.
-        drop(unsafe { Box::from_raw(self.value) });
-        Ok(())
     }
 }
 

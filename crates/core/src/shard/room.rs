@@ -60,12 +60,22 @@ impl Shard {
             return Ok(None);
         }
         self.medium.waits.fetch_add(1, Ordering::Relaxed);
-        match self.log.make(self.log.next_size(live, length)) {
+        let made = match self.log.make(self.log.next_size(live, length)) {
+            // On a disk that is nearly full a small segment may still fit.
+            Err(error) if error.code() == Code::NoSpace => self.log.make(self.log.next_size(0, length)).map_err(|_| error),
+            made => made,
+        };
+        match made {
             Ok(prepared) => {
                 self.join(writer, prepared, guard)?;
                 Ok(None)
             }
             Err(error) if error.code() == Code::NoSpace && purpose != Purpose::Put => self.borrow_spare(writer, purpose, error, guard),
+            Err(error) if error.code() == Code::NoSpace => {
+                self.medium.pressed.store(true, Ordering::Release);
+                self.medium.want_background();
+                Err(error)
+            }
             Err(error) => Err(error),
         }
     }

@@ -58,12 +58,11 @@ fn call_and_say(map: &Map, mut script: Script, at_once: usize) -> io::Result<()>
     }
     let output = io::stdout();
     for round in 1u64.. {
+        let calls: Vec<_> = (0..at_once).map(|_| script.call().armed()).collect();
+        let said: Vec<_> = calls.iter().map(|call| call.run(map)).collect::<io::Result<_>>()?;
         let mut answers = 0u32;
-        for number in 0..at_once {
-            let call = script.call();
-            let answer = call.run(map, &model)?;
-            call.effect(&mut model);
-            answers |= u32::from(answer) << number;
+        for (number, (call, said)) in calls.iter().zip(&said).enumerate() {
+            answers |= u32::from(call.agrees(said, &mut model)?) << number;
         }
         let mut ack = [0; ACK];
         ack[..4].copy_from_slice(&(script.thread() as u32).to_le_bytes());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::libc::SIGKILL;
 
 use super::child::{ACK, MOST_AT_ONCE};
-use super::script::{Script, THREADS, range};
+use super::script::{Script, THREADS, hot, range};
 use crate::model::{self, Model, key};
 use crate::random::Random;
 
@@ -107,7 +107,7 @@ fn rounds(arguments: &Arguments, work: &Path, count: &mut Count) -> Result<(), S
         let life = Duration::from_micros(5000 + random.below(55_000) as u64);
         // Saying so takes longer than a call. In half of the rounds it is done for many at once, so that most kills
         // come in the middle of a call and not in the middle of telling.
-        let at_once = [1, MOST_AT_ONCE][random.below(2)];
+        let at_once = if hot(seed) { MOST_AT_ONCE } else { [1, MOST_AT_ONCE][random.below(2)] };
         let round = Round { seed, threads, at_once };
         let acks = write(work, round, life).map_err(|error| error.to_string())??;
         if acks.is_empty() {

@@ -179,6 +179,10 @@ fn print(row: &Row) {
         row.seconds,
         row.intents.join(" ")
     );
+    let outcomes: Vec<_> = row.outcomes.iter().map(|(outcome, times)| format!("{outcome:?} {times}")).collect();
+    if outcomes.len() > 1 {
+        println!("    in the order of the states: {}", outcomes.join(", "));
+    }
     if let Some(fault) = &row.fault {
         println!("    FAULT {fault}");
     }

@@ -13,7 +13,7 @@ use super::child::Place;
 use super::image::Image;
 use super::record::Recording;
 use super::trace::Traced;
-use crate::check::{Checker, Way, allowed, without};
+use crate::check::{Checker, Outcome, Way, allowed, without};
 use crate::scenario::{CATALOGUE, TRIES, intent};
 
 /// What is to be stepped.
@@ -63,6 +63,8 @@ pub struct Row {
     pub opened: usize,
     pub full: usize,
     pub intents: Vec<&'static str>,
+    /// What the opened states held, in their order, each with how often in a row.
+    pub outcomes: Vec<(Outcome, usize)>,
     pub violations: Vec<String>,
     pub count: usize,
     /// Something that is not a state's fault: the rig or the operation itself went wrong.
@@ -181,6 +183,12 @@ impl Lane {
                 image.write_to(&state)?;
                 let told = self.checker.ask(way, &state.join("map"), &place.old, &place.new)?;
                 fs::remove_dir_all(&state)?;
+                if let Ok(outcome) = told {
+                    match row.outcomes.last_mut() {
+                        Some((last, times)) if *last == outcome => *times += 1,
+                        _ => row.outcomes.push((outcome, 1)),
+                    }
+                }
                 let told = told.and_then(|outcome| match !ordered || allowed(outcome, at.first, at.last) {
                     true => Ok(()),
                     false if at.last => Err("the call returned, but its effect is gone".to_string()),
