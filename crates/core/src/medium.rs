@@ -2,7 +2,7 @@
 
 use crate::layout::file::{self, Header, Kind};
 use crate::layout::hash::Keys;
-use crate::layout::{head, intent, names};
+use crate::layout::{head, intent};
 use crate::log::spare::Spare;
 use crate::mem::{Access, Region};
 use crate::sys::{self, Dir};
@@ -224,9 +224,4 @@ impl<'a> Page<'a> {
         let words = (head::SUM + 8..head::SHARD_LEN).step_by(8);
         keys.sum_words(words.map(|field| self.load(field)))
     }
-}
-
-/// The map's own names, for a directory listing.
-pub(crate) fn is_ours(name: &str) -> bool {
-    names::parse(name).is_some()
 }

@@ -3,6 +3,8 @@
 //! It happens in a process of its own: a state that crashes or hangs the engine is a finding like any other, and must
 //! not take the supervisor with it.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,13 +13,16 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::str::FromStr;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use opendiskmap::{Map, Recovery};
+use opendiskmap::{Map, Reason, Recovery};
 
 use crate::model::{self, Model};
 use crate::scenario::options;
 
 /// Far longer than any check takes; only an endless loop reaches it.
 const PATIENCE_MS: u16 = 60_000;
+
+/// More than a table has slots.
+const BURST: usize = 1100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -42,14 +47,15 @@ pub fn allowed(outcome: Outcome, first: bool, last: bool) -> bool {
 pub enum Way {
     /// As after any kill: the index is trusted after the fix-ups.
     Trust,
-    /// The same, and a compaction at the end: it relies on counters that no question about the content shows.
-    Compact,
+    /// The same, and then enough puts for tables to split and segments to change, and a compaction: they rely on
+    /// counters and free lists that no question about the content shows.
+    Use,
     /// The index is made anew from the log.
     Rebuild,
 }
 
 impl Way {
-    const ALL: [(Self, &str); 3] = [(Self::Trust, "trust"), (Self::Compact, "compact"), (Self::Rebuild, "rebuild")];
+    const ALL: [(Self, &str); 3] = [(Self::Trust, "trust"), (Self::Use, "use"), (Self::Rebuild, "rebuild")];
 
     fn name(self) -> &'static str {
         Self::ALL.iter().find(|(way, _)| *way == self).map_or("", |(_, name)| name)
@@ -60,8 +66,20 @@ impl Way {
 pub fn check(path: &Path, way: Way, old: &Model, new: &Model) -> Result<Outcome, String> {
     let recovery = if way == Way::Rebuild { Recovery::Full } else { Recovery::Auto };
     let fails = |what: &str, error: opendiskmap::Error| format!("{what} fails with {}: {error}", error.code());
+    let before = index_files(path);
     let map = Map::open(path, &options(recovery)).map_err(|error| fails("open", error))?;
     let index = model::which(&map, &[old, new])?;
+    if way != Way::Rebuild {
+        // An engine that mends its index from the log would answer rightly after any fix-up, however wrong: that it
+        // did not have to is what is asked here.
+        let reason = map.stats().map_err(|error| fails("stats", error))?.recovery.reason;
+        if reason == Reason::Rebuilt {
+            return Err("a kill led to a full rebuild".into());
+        }
+        if !before.is_empty() && before != index_files(path) {
+            return Err("the index was not as a fix-up should leave it: it was made again while it was read".into());
+        }
+    }
     let outcome = match (index, old == new) {
         (_, true) => Outcome::Both,
         (0, _) => Outcome::Old,
@@ -82,7 +100,13 @@ pub fn check(path: &Path, way: Way, old: &Model, new: &Model) -> Result<Outcome,
     map.put(&fresh, b"22").map_err(|error| fails("update after it", error))?;
     next.insert(fresh, b"22".to_vec());
     model::which(&map, &[&next]).map_err(|told| format!("after one put, delete and update: {told}"))?;
-    if way == Way::Compact {
+    if way == Way::Use {
+        for number in 0..BURST {
+            let (key, value) = (format!("burst-{number}").into_bytes(), vec![number as u8; number % 90]);
+            map.put(&key, &value).map_err(|error| fails("a put after many", error))?;
+            next.insert(key, value);
+        }
+        model::which(&map, &[&next]).map_err(|told| format!("after {BURST} puts: {told}"))?;
         map.compact().map_err(|error| fails("compact after it", error))?;
         model::which(&map, &[&next]).map_err(|told| format!("after compact(): {told}"))?;
     }
@@ -92,6 +116,12 @@ pub fn check(path: &Path, way: Way, old: &Model, new: &Model) -> Result<Outcome,
     model::which(&map, &[&next]).map_err(|told| format!("after close and open: {told}"))?;
     map.close().map_err(|error| fails("second close", error))?;
     Ok(outcome)
+}
+
+/// The index's files, by name; making the index again takes a new one.
+fn index_files(path: &Path) -> BTreeSet<String> {
+    let names = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("idx-")).collect()
 }
 
 /// The checking process: a line in, a line out, until its input ends.

@@ -21,8 +21,8 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// The queue was emptied with the files that its tables were in.
-    pub(super) fn forget_tables(&mut self) {
+    /// No reader holds a table of the queue.
+    pub fn forget_tables(&mut self) {
         self.stamps.clear();
     }
 }
@@ -37,7 +37,23 @@ struct Taken<'a> {
     popped: usize,
 }
 
+/// Looks at the readers before a new file is made although a table is about to be free.
+const PATIENCE: usize = 50;
+
 impl<'a> Taken<'a> {
+    /// Readers stay for microseconds, and a file costs more than to wait for them; within a file nobody waits.
+    fn wait_for_readers(&self, stamp: Stamp) -> bool {
+        if READERS.passed(stamp) {
+            return true;
+        }
+        let has_fresh = self.index.file(self.allocate.file, self.guard).is_ok_and(|file| self.allocate.number < file.tables);
+        !has_fresh
+            && (0..PATIENCE).any(|_| {
+                std::thread::yield_now();
+                READERS.passed(stamp)
+            })
+    }
+
     fn new(index: &'a Index, guard: &'a Guard) -> Result<Taken<'a>> {
         let page = index.page();
         let Some(allocate) = TableRef::from_word(page.load(head::ALLOCATE)) else {
@@ -51,8 +67,8 @@ impl<'a> Taken<'a> {
         // The queue's last tables have stamps; those before them were free when the map was opened.
         let stamped = queue.stamps.len() - self.popped;
         let has_stamp = self.free_count <= stamped as u64;
-        let oldest_is_free =
-            self.free_count > 0 && (!has_stamp || queue.stamps.get(self.popped).is_some_and(|&stamp| READERS.passed(stamp)));
+        let oldest_is_free = self.free_count > 0
+            && (!has_stamp || queue.stamps.get(self.popped).is_some_and(|&stamp| self.wait_for_readers(stamp)));
         if oldest_is_free && let Some(table) = TableRef::from_word(self.free_head) {
             self.free_head = self.index.table_unchecked(table, self.guard)?.next();
             self.free_count -= 1;

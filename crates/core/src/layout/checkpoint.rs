@@ -6,7 +6,7 @@ use super::{FORMAT_VERSION, MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_SHARDS, get_u32
 use crate::sys::FileId;
 use xxhash_rust::xxh3::xxh3_64;
 
-const MAGIC_WORD: &[u8; 8] = b"ODM ckpt";
+pub(crate) const CHECKPOINT_MAGIC: &[u8; 8] = b"ODM ckpt";
 pub(crate) const MAGIC: usize = 0;
 pub(crate) const VERSION: usize = MAGIC + 8;
 /// Of the whole checkpoint.
@@ -86,7 +86,7 @@ pub(crate) enum Invalid {
 impl Checkpoint {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);
-        out.extend_from_slice(MAGIC_WORD);
+        out.extend_from_slice(CHECKPOINT_MAGIC);
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
         out.extend_from_slice(&[0; 12]);
         for word in [self.number, self.features] {
@@ -126,7 +126,7 @@ impl Checkpoint {
         if bytes.iter().take(BODY).all(|&byte| byte == 0) {
             return Err(Invalid::Blank);
         }
-        if bytes.len() < BODY || &bytes[MAGIC..VERSION] != MAGIC_WORD {
+        if bytes.len() < BODY || &bytes[MAGIC..VERSION] != CHECKPOINT_MAGIC {
             return Err(Invalid::Torn);
         }
         let length = get_u32(bytes, LENGTH) as usize;

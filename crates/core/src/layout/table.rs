@@ -28,7 +28,7 @@ pub(crate) const FIRST_TABLE: usize = super::PAGE;
 const _: () = assert!(FIRST_TABLE >= file::HEADER);
 
 /// The first index file has this many tables.
-pub(crate) const MIN_TABLES: usize = 4;
+pub(crate) const MIN_TABLES: usize = 3;
 /// No index file has more.
 pub(crate) const MAX_TABLES: usize = 1024;
 

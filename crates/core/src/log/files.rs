@@ -192,11 +192,6 @@ impl Log {
         }
     }
 
-    /// A segment only if it is mapped.
-    pub fn mapped<'g>(&'g self, index: usize, guard: &'g Guard) -> Option<&'g Segment> {
-        self.segments.load(index, guard)
-    }
-
     #[cold]
     fn map_segment<'g>(&'g self, index: usize, guard: &'g Guard) -> Result<&'g Segment> {
         let _mapping = self.mapping.lock();

@@ -88,7 +88,7 @@ fn turn(map: &Arc<Instance>) -> Duration {
             }
         }
     }
-    if map.shards.iter().filter(|shard| shard.reclaim()).count() > 0 {
+    if !map.reclaim() {
         wait = wait.min(SOON);
     }
     if map.spare_is_unfit() && map.restore_spare().is_err_and(|error| error.code() == Code::NoSpace) {

@@ -235,8 +235,10 @@ impl Instance {
             self.flush()?;
             more = true;
         }
-        for shard in &self.shards {
-            shard.reclaim();
+        if !self.reclaim() {
+            // Readers are inside; there is nothing to do but to ask again.
+            more = true;
+            std::thread::yield_now();
         }
         match full {
             Some(error) if !more => Err(error),
@@ -263,11 +265,15 @@ impl Instance {
         Ok(())
     }
 
+    /// Frees what readers have left; `false`: some are still inside. Every shard is asked, also after one that waits.
+    pub fn reclaim(&self) -> bool {
+        self.shards.iter().filter(|shard| shard.reclaim()).count() == 0
+    }
+
     /// Waits a little for readers to leave what was freed.
     pub fn drain(&self) -> bool {
         for _ in 0..100 {
-            // Every shard is asked, also after one that still waits.
-            if self.shards.iter().filter(|shard| shard.reclaim()).count() == 0 {
+            if self.reclaim() {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(1));

@@ -5,10 +5,10 @@ use super::options::{DEFAULT_MODE, DEFAULT_SHARDS, Options, Recovery};
 use super::{Codec, background};
 use crate::durability::checkpoints::{self, Found};
 use crate::durability::recover::{self, Terms};
-use crate::layout::checkpoint::Checkpoint;
+use crate::layout::checkpoint::{CHECKPOINT_MAGIC, Checkpoint};
+use crate::layout::file::Kind;
 use crate::layout::hash::Keys;
 use crate::layout::names::{self, Name};
-use crate::medium::is_ours;
 use crate::sys::{self, Dir, FileId, Lock};
 use crate::{Code, Error, Result};
 use parking_lot::Mutex;
@@ -233,25 +233,33 @@ fn write_owner(dir: &Dir) -> Result<()> {
     }
 }
 
-/// A directory without a checkpoint is free, or was being made into a map when the process died.
+/// A directory without a checkpoint is free, or was being made into a map when the process died. Nothing is touched before
+/// every name has been looked at: what is not ours, or not certainly empty, stays.
 fn check_unfinished(dir: &Dir, path: &Path) -> Result<()> {
     let names = dir.list().map_err(|error| Error::os("list the map's directory", &error))?;
-    for name in names {
-        if !is_ours(&name) {
+    for name in &names {
+        let ours = match names::parse(name) {
+            None => false,
+            Some(Name::Head) => dir.read(name).is_ok_and(|bytes| is_blank_or(&bytes, &Kind::Head.magic().to_le_bytes())),
+            Some(Name::Checkpoint) => dir.read(name).is_ok_and(|bytes| is_blank_or(&bytes, CHECKPOINT_MAGIC)),
+            Some(Name::Owner) => dir.read(name).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_digit)),
+            Some(_) => {
+                return Err(Error::corrupt(format_args!("{} has records or an index, and no checkpoint", path.display())));
+            }
+        };
+        if !ours {
             return Err(Error::new(
                 Code::NotAMap,
                 format!("{} holds something else ({name}). A map needs a directory of its own; choose another path.", path.display()),
             ));
         }
-        if matches!(names::parse(&name), Some(Name::Segment { .. } | Name::Extent { .. })) {
-            return Err(Error::corrupt(format_args!("{} has records and no checkpoint", path.display())));
-        }
-        // Left by an unfinished creation; made again.
-        if name == names::HEAD {
-            let _ = dir.unlink(&name);
-        }
     }
     Ok(())
+}
+
+/// Whether a file starts as ours do, or was never written.
+fn is_blank_or(bytes: &[u8], magic: &[u8; 8]) -> bool {
+    bytes.starts_with(magic) || bytes.iter().all(|&byte| byte == 0)
 }
 
 fn first_checkpoint(options: &Options) -> Result<Checkpoint> {

@@ -1,7 +1,7 @@
 //! Compaction: live records move from the emptiest segment to the tail, in short steps under the lock.
 
 use super::append::Parts;
-use super::room::Purpose;
+use super::room::{Purpose, Room};
 use super::{Shard, Writer};
 use crate::index::Probe;
 use crate::layout::head;
@@ -233,8 +233,8 @@ impl Shard {
             if !may_grow {
                 return Err(crate::Error::new(Code::NoSpace, "The log has no room for compaction. Free some space."));
             }
-            if let Some(borrowed_for) = self.make_room(writer, length, Purpose::Compaction, guard)? {
-                self.empty_whole(writer, borrowed_for, guard)?;
+            if let Room::Lent { victim: other } = self.make_room(writer, length, Purpose::Compaction, guard)? {
+                self.empty_whole(writer, other, guard)?;
                 writer.victim = None;
                 return Ok(());
             }

@@ -67,6 +67,8 @@ struct Writer {
     /// Sizes of the linked segments in all, and of the largest.
     log_bytes: u64,
     largest: u64,
+    /// Of the last one.
+    tail_size: u64,
     /// Bytes of tombstones and clears in the linked segments.
     marks: u64,
     /// Segments with bytes that are not known to be durable.
@@ -175,7 +177,7 @@ impl Shard {
         linked.sort_unstable();
         writer.chain = linked.iter().map(|&(_, index)| index).collect();
         match writer.chain.last() {
-            Some(&last) if last == self.tail().segment() => {}
+            Some(&last) if last == self.tail().segment() => writer.tail_size = self.log.entry(last, &guard)?.size,
             _ => return Err(self.damage("the tail is not in the last segment")),
         }
         if !self.medium.clean {
@@ -245,7 +247,7 @@ impl Shard {
     fn after_change(&self, writer: &mut Writer) {
         let tail = self.tail();
         let mut wanted = !std::mem::replace(&mut writer.changed, true);
-        if !writer.asked_ahead && tail.offset() as u64 * 2 > self.tail_size(writer) {
+        if !writer.asked_ahead && tail.offset() as u64 * 2 > writer.tail_size {
             writer.asked_ahead = true;
             wanted = true;
         }
@@ -254,11 +256,6 @@ impl Shard {
         if wanted {
             self.medium.want_background();
         }
-    }
-
-    fn tail_size(&self, writer: &Writer) -> u64 {
-        let guard = enter();
-        writer.chain.last().and_then(|&index| self.log.mapped(index, &guard)).map_or(0, Segment::size)
     }
 }
 

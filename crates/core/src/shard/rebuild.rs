@@ -282,6 +282,8 @@ impl Shard {
                 }
                 _ => {
                     self.index.rewrite(&place, &mut writer.queue, guard)?;
+                    // No reader believes what it finds before the rebuild is over, so its tables can be used again at once.
+                    writer.queue.forget_tables();
                     continue;
                 }
             }

@@ -22,6 +22,17 @@ pub(super) enum Purpose {
     Compaction,
 }
 
+/// How room came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It was there: nothing has moved.
+    There,
+    /// A segment joined the chain, and records may have moved.
+    Made,
+    /// The segment came from the spare; this one is to be emptied into it in the same breath.
+    Lent { victim: usize },
+}
+
 /// The tail's pages are brought in this far ahead, in steps of this size.
 const PREFAULT: usize = 1 << 20;
 
@@ -42,14 +53,18 @@ impl Shard {
         Ok(())
     }
 
-    /// Makes sure that the tail has room for a record. On a full disk a delete or a compaction may be given a segment cut
-    /// from the spare; then the victim is named that must be emptied into it in the same breath.
-    pub(super) fn make_room(&self, writer: &mut Writer, length: usize, purpose: Purpose, guard: &Guard) -> Result<Option<usize>> {
-        let tail = self.tail();
-        let segment = self.log.segment(tail.segment(), guard)?;
-        if tail.offset() + length <= segment.log.len() {
-            return Ok(None);
+    /// Makes sure that the tail has room for a record. On a full disk a delete or a compaction may be given a part of the
+    /// spare.
+    #[inline]
+    pub(super) fn make_room(&self, writer: &mut Writer, length: usize, purpose: Purpose, guard: &Guard) -> Result<Room> {
+        if (self.tail().offset() + length) as u64 <= writer.tail_size {
+            return Ok(Room::There);
         }
+        self.grow(writer, length, purpose, guard)
+    }
+
+    #[cold]
+    fn grow(&self, writer: &mut Writer, length: usize, purpose: Purpose, guard: &Guard) -> Result<Room> {
         if purpose == Purpose::Put && self.over_bound(writer) {
             self.compact_briefly(writer, guard)?;
         }
@@ -57,7 +72,7 @@ impl Shard {
         let least = (FIRST_RECORD + length) as u64;
         if let Some(prepared) = self.log.take_prepared(least) {
             self.join(writer, prepared, guard)?;
-            return Ok(None);
+            return Ok(Room::Made);
         }
         self.medium.waits.fetch_add(1, Ordering::Relaxed);
         let made = match self.log.make(self.log.next_size(live, length)) {
@@ -68,7 +83,7 @@ impl Shard {
         match made {
             Ok(prepared) => {
                 self.join(writer, prepared, guard)?;
-                Ok(None)
+                Ok(Room::Made)
             }
             Err(error) if error.code() == Code::NoSpace && purpose != Purpose::Put => self.borrow_spare(writer, purpose, error, guard),
             Err(error) if error.code() == Code::NoSpace => {
@@ -81,7 +96,7 @@ impl Shard {
     }
 
     /// The spare, cut to the size of the segment with most dead bytes: what lives in that one fits, with what is to come.
-    fn borrow_spare(&self, writer: &mut Writer, purpose: Purpose, full: Error, guard: &Guard) -> Result<Option<usize>> {
+    fn borrow_spare(&self, writer: &mut Writer, purpose: Purpose, full: Error, guard: &Guard) -> Result<Room> {
         let mut best = None;
         for &index in &writer.chain {
             let size = self.log.segment(index, guard)?.size();
@@ -101,7 +116,7 @@ impl Shard {
         }
         let Some(prepared) = self.log.take_spare(size)? else { return Err(full) };
         self.join(writer, prepared, guard)?;
-        Ok(Some(victim))
+        Ok(Room::Lent { victim })
     }
 
     /// Puts a segment at the end of the chain: pad, header, table entry, tail.
@@ -140,6 +155,7 @@ impl Shard {
         writer.log_bytes += size;
         writer.largest = writer.largest.max(size);
         writer.unsynced.insert(index);
+        writer.tail_size = size;
         writer.asked_ahead = false;
         self.prefaulted.store(0, Ordering::Relaxed);
         Ok(())

@@ -1,7 +1,7 @@
 //! Put and delete, with or without a condition.
 
 use super::append::Parts;
-use super::room::Purpose;
+use super::room::{Purpose, Room};
 use super::{Locked, Shard};
 use crate::index::{Place, Probe};
 use crate::layout::head;
@@ -102,18 +102,21 @@ impl Shard {
         if !self.is_written() {
             return Ok(if matches!(expect, Expect::Seq(Some(_))) { Change::Lost } else { Change::Absent });
         }
-        let (_, _, old) = self.probe_repaired(hash, key, &mut writer, &guard)?;
-        if !meets(expect, &old) {
+        let mut found = self.probe_repaired(hash, key, &mut writer, &guard)?;
+        if !meets(expect, &found.2) {
             return Ok(Change::Lost);
         }
-        let Some(old) = old else { return Ok(Change::Absent) };
+        let Some(old) = found.2 else { return Ok(Change::Absent) };
         let sum = self.medium.keys.body_sum(key, &[]);
         let header = Header { kind: Type::Tombstone, seq: 0, key_len: key.len(), value_len: 0, body_sum: sum };
         let length = header.len(self.align());
         let purpose = Purpose::Delete { segment: old.place.segment(), length: old.len() as u64 };
-        let victim = self.make_room(&mut writer, length, purpose, &guard)?;
-        // Making room may have moved the record.
-        let (place, Probe::Live { slot, .. }, Some(old)) = self.probe_repaired(hash, key, &mut writer, &guard)? else {
+        let room = self.make_room(&mut writer, length, purpose, &guard)?;
+        if room != Room::There {
+            // Making room may have moved the record.
+            found = self.probe_repaired(hash, key, &mut writer, &guard)?;
+        }
+        let (place, Probe::Live { slot, .. }, Some(old)) = found else {
             return Err(self.damage("a key vanished while its shard was locked"));
         };
         let page = self.page();
@@ -127,7 +130,7 @@ impl Shard {
         let header = Header { seq: intent.seq, ..header };
         self.append(&mut writer, Operation::Delete, &intent, Parts { header, key, value: &[] }, &guard)?;
         self.bury_extent(&mut writer, Some(&old));
-        if let Some(victim) = victim {
+        if let Room::Lent { victim } = room {
             // The tail came from the spare: what lives in the victim follows at once, while the room is there.
             self.empty_whole(&mut writer, victim, &guard)?;
         }

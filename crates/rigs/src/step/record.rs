@@ -98,14 +98,20 @@ impl Recording {
         found
     }
 
-    /// Hands over at most `cap` of the distinct states, evenly spread, the first and the last always among them.
-    pub fn replay(&self, cap: usize, mut visit: impl FnMut(Place, &Image) -> io::Result<()>) -> io::Result<usize> {
-        let count = self.distinct();
-        let wanted: HashSet<usize> = if count <= cap {
-            (0..count).collect()
-        } else {
-            (0..cap).map(|index| index * (count - 1) / (cap - 1).max(1)).collect()
-        };
+    /// Hands over at most `cap` of the distinct states. Those in the middle of an operation, and those in which
+    /// something changed that others follow (the head, a directory, a list of segments, a name), come first: an
+    /// operation may fill a table for thousands of instructions before anyone can see it.
+    pub fn replay(&self, cap: usize, mut visit: impl FnMut(Place, &Image) -> io::Result<()>) -> io::Result<()> {
+        let fresh: Vec<bool> = self.moments.iter().filter(|moment| moment.fresh).map(Moment::tells).collect();
+        let count = 1 + fresh.len();
+        let inner = 1..count.saturating_sub(1);
+        let (telling, silent): (Vec<_>, Vec<_>) = inner.partition(|&index| fresh[index - 1]);
+        let mut wanted = HashSet::from([0, count - 1]);
+        // What is silent should be: a part of the room is for making sure.
+        let room = cap.saturating_sub(silent.len().min(cap / 4));
+        wanted.extend(spread(&telling, room));
+        wanted.extend(spread(&silent, cap.saturating_sub(wanted.len())));
+
         let mut image = self.base.clone();
         let place = |index: usize| Place { index, first: index == 0, last: index + 1 == count };
         visit(place(0), &image)?;
@@ -119,8 +125,26 @@ impl Recording {
                 }
             }
         }
-        Ok(wanted.len())
+        Ok(())
     }
+}
+
+impl Moment {
+    fn tells(&self) -> bool {
+        self.intents != 0
+            || self.changes.iter().any(|change| match change {
+                Change::Bytes { name, .. } => {
+                    !["map/seg-", "map/idx-", "map/ext-"].iter().any(|part| name.starts_with(part))
+                }
+                _ => true,
+            })
+    }
+}
+
+/// So many of them, as evenly as it goes.
+fn spread(indexes: &[usize], count: usize) -> impl Iterator<Item = usize> {
+    let count = count.min(indexes.len());
+    (0..count).map(move |at| indexes[at * indexes.len() / count])
 }
 
 fn intents(image: &Image) -> Intents {

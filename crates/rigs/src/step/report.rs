@@ -44,8 +44,9 @@ const REOPENED: [(&str, Recovery); 6] = [
 ];
 
 /// Where the absence of each crash rule must show.
-const CONTROLS: [(&str, &str, Option<Recovery>); 7] = [
+const CONTROLS: [(&str, &str, Option<Recovery>); 8] = [
     ("slot-after-record", "put", None),
+    ("slot-after-record", "delete", None),
     ("slot-after-record", "update", None),
     ("intent", "put", None),
     ("intent", "update", None),

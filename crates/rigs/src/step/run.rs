@@ -172,13 +172,14 @@ impl Lane {
         let place = self.place()?;
         let state = self.work.join("state");
         let few = recording.distinct() <= self.limits.states.min(120);
-        let full_every = if few { 1 } else { self.limits.full_every };
+        // What a control must find may be in few states and show only in use.
+        let full_every = if few || self.rule.is_some() { 1 } else { self.limits.full_every };
         let limits = self.limits.clone();
         recording.replay(limits.states, |at, image| {
             row.opened += 1;
             let full = row.opened.is_multiple_of(full_every);
             row.full += usize::from(full);
-            let ways = if full { &[Way::Compact, Way::Rebuild][..] } else { &[Way::Trust] };
+            let ways = if full { &[Way::Use, Way::Rebuild][..] } else { &[Way::Trust] };
             for &way in ways {
                 image.write_to(&state)?;
                 let told = self.checker.ask(way, &state.join("map"), &place.old, &place.new)?;
