@@ -253,6 +253,20 @@ pub const CATALOGUE: &[Scenario] = &[
         shows: Some(intent::SEGMENT),
     },
     Scenario {
+        name: "larger segment",
+        shards: 1,
+        prepare: few,
+        script: |_| put(30, 30_000),
+        shows: Some(intent::SEGMENT),
+    },
+    Scenario {
+        name: "extent delete",
+        shards: 1,
+        prepare: extents,
+        script: |_| Operation::Delete { index: 20 },
+        shows: Some(intent::DELETE),
+    },
+    Scenario {
         name: "table rewrite",
         shards: 1,
         prepare: |bench| {

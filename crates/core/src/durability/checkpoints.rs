@@ -1,6 +1,6 @@
 //! The two checkpoint files, written in turn, so that a power cut while one is written leaves the other.
 
-use crate::layout::checkpoint::{Checkpoint, Invalid};
+use crate::layout::checkpoint::{Checkpoint, Invalid, MAX_LEN};
 use crate::layout::{PAGE, names};
 use crate::sys::{self, Dir, FileId};
 use crate::{Code, Error, Result};
@@ -39,6 +39,10 @@ pub(crate) fn read(dir: &Dir) -> Result<Found> {
     let mut newest: Option<(Checkpoint, usize)> = None;
     let (mut torn, mut present) = (false, false);
     for (which, name) in names::CHECKPOINTS.into_iter().enumerate() {
+        if dir.file_len(name).is_ok_and(|len| len > MAX_LEN as u64) {
+            (torn, present) = (true, true);
+            continue;
+        }
         let bytes = match dir.read(name) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -134,13 +138,26 @@ impl Checkpoints {
             grown.map_err(fail("make room for a checkpoint"))?;
             *len = wanted;
         }
-        // A shorter checkpoint must not leave a longer one's end behind it; zeros say nothing.
         bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
         sys::write_at(file, &bytes, 0).map_err(fail("write a checkpoint"))?;
         sys::sync_file(file).map_err(fail("sync a checkpoint"))?;
         self.current = turn;
         self.number += 1;
+        self.grow_ahead(needed);
         Ok(())
+    }
+
+    /// Both files get room for a chain half as long again, so that a flush on a full disk does not lack it.
+    fn grow_ahead(&mut self, needed: u64) {
+        for (file, _, len) in &mut self.files {
+            if *len < needed + needed / 2 {
+                let wanted = (2 * needed).next_multiple_of(PAGE as u64);
+                match sys::preallocate(file, wanted) {
+                    Ok(()) => *len = wanted,
+                    Err(_) => drop(file.set_len(*len)),
+                }
+            }
+        }
     }
 }
 
@@ -159,7 +176,7 @@ mod tests {
     #[test]
     fn a_torn_checkpoint_leaves_the_one_before_it() {
         let temp = tempfile::tempdir().unwrap();
-        let dir = Dir::open(temp.path(), 0o700).unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
         assert!(matches!(read(&dir).unwrap(), Found::Nothing));
         let mut checkpoints = Checkpoints::create(&dir, sample()).unwrap();
         let first = newest(&dir).0;
@@ -179,7 +196,7 @@ mod tests {
     #[test]
     fn checkpoints_take_turns_also_after_an_open() {
         let temp = tempfile::tempdir().unwrap();
-        let dir = Dir::open(temp.path(), 0o700).unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
         Checkpoints::create(&dir, sample()).unwrap();
         for expected in [1usize, 0, 1] {
             let Found::Newest { checkpoint, which, same, .. } = read(&dir).unwrap() else { panic!() };

@@ -151,20 +151,28 @@ pub(crate) fn open(dir: Dir, which: usize, checkpoint: Checkpoint, torn: bool, s
             Err(error) if error.is_of_index() => {}
             Err(error) => return Err(error),
         }
+        if alive && map_intent != 0 {
+            finish_clear(&shards);
+        }
         drop(shards);
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
         return rebuild(medium, checkpoint, checkpoints, terms, started);
     }
     if alive && map_intent != 0 {
-        // A clear that a kill cut in two is finished first, so that its records are in every shard's log.
         let medium = Arc::new(medium);
-        for shard in shards(&medium, &checkpoint) {
-            let _ = shard.open().and_then(|()| shard.fix_up(true));
-        }
+        finish_clear(&shards(&medium, &checkpoint));
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
         return rebuild(medium, checkpoint, checkpoints, terms, started);
     }
     rebuild(medium, checkpoint, checkpoints, terms, started)
+}
+
+/// Before a rebuild of a map whose process died: a clear that was cut in two is finished, so that its records are in every
+/// shard's log. A shard where that is not possible is told by the rebuild.
+fn finish_clear(shards: &[Shard]) {
+    for shard in shards {
+        let _ = shard.open().and_then(|()| shard.fix_up(true));
+    }
 }
 
 fn trust(medium: &Medium, shards: &[Shard], clearing: bool) -> Result<()> {

@@ -34,6 +34,13 @@ impl Index {
         Ok(())
     }
 
+    /// The same directory under a new version.
+    pub fn renew_root(&self) {
+        if let Some(root) = self.root() {
+            self.page().store(head::ROOT, Root::new(root.version().wrapping_add(1), root.file(), root.depth()).0);
+        }
+    }
+
     /// A directory file for a depth, under the next free number.
     pub(super) fn make_directory(&self, depth: u32) -> Result<usize> {
         let _mapping = self.mapping.lock();

@@ -160,6 +160,17 @@ impl Index {
         Ok(Some(Place { table, reference, root, directory, entry, word }))
     }
 
+    /// For whoever goes by the table's own header: that it fits the way to it. Readers do not; a table that is not theirs
+    /// has none of their keys.
+    pub fn check_place(&self, place: &Place<'_>, hash: u64) -> Result<()> {
+        let depth = place.table.depth();
+        let differs = place.table.prefix() ^ self.prefix(hash);
+        if depth > place.root.depth() || depth > 0 && differs >> (64 - depth) != 0 {
+            return Err(self.damage("a table's header does not fit its place in the directory"));
+        }
+        Ok(())
+    }
+
     /// Whether the table is still the one for its hash: then it was all the time since `resolve`, because no table is
     /// used again while a reader that knew it is inside, and the root's version never returns.
     #[inline]

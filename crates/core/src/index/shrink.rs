@@ -75,6 +75,11 @@ impl Index {
             last = word;
             let reference = TableRef::from_word(word).ok_or_else(|| self.damage("a directory entry is empty"))?;
             let table = self.table(reference, guard)?;
+            let differs = table.prefix() ^ prefix;
+            let common = table.depth().min(depth);
+            if table.depth() > root.depth() || common > 0 && differs >> (64 - common) != 0 {
+                return Err(self.damage("a table's header does not fit its place in the directory"));
+            }
             live += table.live() as usize;
             tables.push(table);
             // A table shallower than the range holds entries of others too, so its count says nothing yet.

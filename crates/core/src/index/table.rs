@@ -94,11 +94,14 @@ impl<'a> Table<'a> {
         self.store(NEXT, table);
     }
 
-    /// Empties a table that no directory names, whatever it held.
+    /// Empties a table that no directory names, whatever it held. Its link stays: until the operation that takes it is
+    /// written down the free queue goes through it.
     pub fn reset(self, prefix: u64, depth: u32) {
-        for word in self.words {
+        for word in &self.words[SLOTS / 8..] {
             word.store(0, Ordering::Relaxed);
         }
+        self.set_sum(0);
+        self.set_used_live(0);
         self.store(PREFIX, prefix);
         self.store(DEPTH, u64::from(depth));
     }

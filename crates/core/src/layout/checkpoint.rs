@@ -4,19 +4,19 @@ use super::hash::Keys;
 use super::segment::SegmentId;
 use super::{FORMAT_VERSION, MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_SHARDS, get_u32, get_u64};
 use crate::sys::FileId;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::Xxh3;
 
 pub(crate) const CHECKPOINT_MAGIC: &[u8; 8] = b"ODM ckpt";
 pub(crate) const MAGIC: usize = 0;
 pub(crate) const VERSION: usize = MAGIC + 8;
 /// Of the whole checkpoint.
 pub(crate) const LENGTH: usize = VERSION + 4;
-/// XXH3 of everything behind it, with the seed 0: the map's own keys stand inside.
+/// XXH3 of all the rest, with the seed 0: the map's own keys stand inside.
 pub(crate) const SUM: usize = LENGTH + 4;
 pub(crate) const BODY: usize = SUM + 8;
 
 /// No checkpoint is longer: 64 shards of 16 million segments would be, but no disk holds those.
-const MAX_LEN: usize = 1 << 30;
+pub(crate) const MAX_LEN: usize = 1 << 30;
 
 /// A codec as the map remembers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Checkpoint {
         }
         let length = out.len() as u32;
         out[LENGTH..SUM].copy_from_slice(&length.to_le_bytes());
-        let sum = xxh3_64(&out[BODY..]);
+        let sum = sum(&out);
         out[SUM..BODY].copy_from_slice(&sum.to_le_bytes());
         out
     }
@@ -133,7 +133,7 @@ impl Checkpoint {
         if !(BODY..=MAX_LEN).contains(&length) || length > bytes.len() {
             return Err(Invalid::Torn);
         }
-        if get_u64(bytes, SUM) != xxh3_64(&bytes[BODY..length]) {
+        if get_u64(bytes, SUM) != sum(&bytes[..length]) {
             return Err(Invalid::Torn);
         }
         // A later version keeps magic, version, length and sum where they are, so that its number is not read off damage.
@@ -147,6 +147,13 @@ impl Checkpoint {
             features => Err(Invalid::Features(features)),
         }
     }
+}
+
+fn sum(bytes: &[u8]) -> u64 {
+    let mut hasher = Xxh3::new();
+    hasher.update(&bytes[..SUM]);
+    hasher.update(&bytes[BODY..]);
+    hasher.digest()
 }
 
 /// Takes fields off the front; `None` where the bytes end too soon.
@@ -257,8 +264,7 @@ pub(crate) mod tests {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            // The version's bits are outside the sum; another version is refused by its number.
-            assert!(Checkpoint::decode(&flipped).is_err(), "bit {bit}");
+            assert_eq!(Checkpoint::decode(&flipped), Err(Invalid::Torn), "bit {bit}");
         }
         for len in 0..bytes.len() {
             assert!(Checkpoint::decode(&bytes[..len]).is_err(), "cut to {len}");
@@ -270,6 +276,9 @@ pub(crate) mod tests {
     fn newer_versions_and_unknown_features_are_told_apart_from_damage() {
         let mut newer = sample().encode();
         newer[VERSION] = 2;
+        assert_eq!(Checkpoint::decode(&newer), Err(Invalid::Torn), "a flipped bit is no newer version");
+        let sum = sum(&newer);
+        newer[SUM..BODY].copy_from_slice(&sum.to_le_bytes());
         assert_eq!(Checkpoint::decode(&newer), Err(Invalid::Version(2)));
         let mut featured = sample();
         featured.features = 4;

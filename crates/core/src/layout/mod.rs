@@ -4,6 +4,8 @@
 
 pub(crate) mod checkpoint;
 pub(crate) mod directory;
+#[cfg(test)]
+mod doc_test;
 pub(crate) mod extent;
 pub(crate) mod file;
 pub(crate) mod hash;

@@ -8,7 +8,7 @@ use crate::layout::segment::{
 };
 use crate::layout::{head, names};
 use crate::medium::{Medium, Page};
-use crate::mem::{Guard, LogRegion, Region, Slots, enter};
+use crate::mem::{Guard, LogRegion, Region, Slots, enter, guarded};
 use crate::{Code, Error, Result, sys};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -82,8 +82,15 @@ impl Log {
         self.medium.keys.sum_words((TABLE_ENTRIES..region.len()).step_by(8).map(|at| region.load(at)))
     }
 
-    /// Drops the table and every segment from memory, for a rebuild in place of which nobody reads.
-    pub fn add_table(&self, number: u32) -> Result<()> {
+    /// The table's first file, unless an earlier attempt of this process has made it.
+    pub fn ensure_table(&self) -> Result<()> {
+        match guarded(|guard| self.tables.load(0, guard).is_some()) {
+            true => Ok(()),
+            false => self.add_table(0),
+        }
+    }
+
+    fn add_table(&self, number: u32) -> Result<()> {
         let name = names::segment_table(self.shard, number);
         let region = self.medium.create(&name, Kind::SegmentTable, self.shard, u64::from(number), table_len(number), 0)?;
         self.tables.set(number as usize, region);
@@ -246,14 +253,21 @@ impl Log {
     /// Makes a segment's file; it joins the chain later.
     pub fn make(&self, size: u64) -> Result<Prepared> {
         self.medium.spare.ensure(&self.medium, size)?;
-        let id = self.next_id();
+        let id = self.next_id(head::SEGMENT_COUNTER)?;
         let region = self.medium.create(&names::segment(self.shard, id), Kind::Segment, self.shard, id.0, size as usize, UNLINKED)?;
         Ok(Prepared { id, region })
     }
 
-    pub fn next_id(&self) -> SegmentId {
+    /// The next id by one of the shard's two counters. A generation has 2^32 of each, and none is given twice.
+    pub fn next_id(&self, counter: usize) -> Result<SegmentId> {
         let page = self.page();
-        SegmentId::new(page.load(head::GENERATION) as u32, page.next(head::SEGMENT_COUNTER) as u32)
+        match u32::try_from(page.next(counter)) {
+            Ok(counter) => Ok(SegmentId::new(page.load(head::GENERATION) as u32, counter)),
+            Err(_) => Err(Error::new(
+                Code::NoSpace,
+                format!("Shard {} has used up its file numbers. Open the map once with recovery: 'full'.", self.shard),
+            )),
+        }
     }
 
     /// The spare, cut to size, as a segment; `None` while it is lent out.
@@ -263,7 +277,7 @@ impl Log {
 
     /// A file that was made under another name becomes a segment.
     fn adopt(&self, name: &str, size: u64) -> Result<Prepared> {
-        let id = self.next_id();
+        let id = self.next_id(head::SEGMENT_COUNTER)?;
         let fail = |error: std::io::Error| Error::os("turn the spare into a segment", &error);
         let file = self.medium.dir.open_file(name, true).map_err(fail)?;
         file.set_len(size).map_err(fail)?;
@@ -293,8 +307,13 @@ impl Log {
         if prepared.region.len() as u64 >= need {
             return Some(prepared);
         }
-        self.medium.remove(&names::segment(self.shard, prepared.id));
+        self.discard(prepared);
         None
+    }
+
+    /// A segment that does not join after all.
+    pub fn discard(&self, prepared: Prepared) {
+        self.medium.remove(&names::segment(self.shard, prepared.id));
     }
 
     pub fn prepared_bytes(&self) -> u64 {
@@ -308,7 +327,7 @@ impl Log {
     /// What was made ahead and not used, at a close.
     pub fn drop_prepared(&self) {
         if let Some(prepared) = self.prepared.lock().take() {
-            self.medium.remove(&names::segment(self.shard, prepared.id));
+            self.discard(prepared);
         }
     }
 

@@ -71,7 +71,10 @@ impl Spare {
         if state.size < state.whole.max(wanted) {
             return Ok(None);
         }
-        let adopted = adopt()?;
+        let adopted = adopt().inspect_err(|_| {
+            // It may have been cut already.
+            state.size = medium.dir.file_len(names::SPARE).unwrap_or(0);
+        })?;
         // The rest is kept: only what the victim gives back will be missing then.
         let rest = state.size - wanted;
         state.size = if rest == 0 || grow(medium, 0, rest).is_err() { 0 } else { rest };

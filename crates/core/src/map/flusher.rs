@@ -22,11 +22,20 @@ struct State {
 impl Flusher {
     /// Returns once a flush that began after this call has ended; runs it if nobody else does.
     pub fn flush(&self, run: impl Fn() -> Result<()>) -> Result<()> {
+        self.serve(run, false)
+    }
+
+    /// Waits for a flush that is under way and then runs this one, whatever others did meanwhile.
+    pub fn run_alone(&self, run: impl Fn() -> Result<()>) -> Result<()> {
+        self.serve(run, true)
+    }
+
+    fn serve(&self, run: impl Fn() -> Result<()>, alone: bool) -> Result<()> {
         let mut state = self.state.lock();
         state.requested += 1;
         let ticket = state.requested;
         loop {
-            if state.done >= ticket {
+            if !alone && state.done >= ticket {
                 return state.failed.clone().map_or(Ok(()), Err);
             }
             if !state.running {

@@ -5,9 +5,9 @@ use super::options::{DEFAULT_FLUSH_INTERVAL, Options};
 use crate::durability::checkpoints::Checkpoints;
 use crate::durability::recover::{self, Opened, Reason, Recovery};
 use crate::layout::checkpoint::Checkpoint;
-use crate::layout::head;
+use crate::layout::{head, names};
 use crate::medium::Medium;
-use crate::shard::{Effort, Note, Progress, Shard};
+use crate::shard::{Clearing, Effort, Note, Progress, Shard};
 use crate::sys::FileId;
 use crate::{Code, Error, Result};
 use parking_lot::Mutex;
@@ -120,16 +120,30 @@ impl Instance {
                 Ok(())
             }
             Err(error) => {
-                for (shard, note) in self.shards.iter().zip(notes) {
-                    shard.give_back(note);
-                }
+                self.give_back(notes);
                 Err(error)
             }
         }
     }
 
     fn note(&self) -> Result<Vec<Note>> {
-        self.shards.iter().map(Shard::note).collect()
+        let mut notes = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            match shard.note() {
+                Ok(note) => notes.push(note),
+                Err(error) => {
+                    self.give_back(notes);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(notes)
+    }
+
+    fn give_back(&self, notes: Vec<Note>) {
+        for (shard, note) in self.shards.iter().zip(notes) {
+            shard.give_back(note);
+        }
     }
 
     /// Log and extents, then names, then the checkpoint: it may only speak of what is already on the disk.
@@ -183,11 +197,13 @@ impl Instance {
     pub fn close(&self) -> Result<()> {
         // Waits for the background's step, and keeps it out from now on.
         self.serving.lock().closed = true;
-        let closed = if self.medium.writable { self.flusher.flush(|| self.close_now()) } else { Ok(()) };
+        let closed = if self.medium.writable { self.flusher.run_alone(|| self.close_now()) } else { Ok(()) };
         for shard in &self.shards {
             shard.shut();
         }
         *self.checkpoints.lock() = None;
+        // A reader that holds the lock next must not be taken for this process.
+        self.medium.remove(names::OWNER);
         let _ = self.medium.dir.unlock();
         closed
     }
@@ -211,9 +227,12 @@ impl Instance {
 
     /// One step of what the background does, for a map that has none. `false`: nothing is left.
     pub fn step(&self, effort: Effort) -> Result<bool> {
-        let service = self.serving.lock();
+        let mut service = self.serving.lock();
         if service.closed {
             return Err(closed());
+        }
+        if !std::mem::replace(&mut service.orphans_removed, true) {
+            recover::remove_orphans(&self.medium, &self.shards);
         }
         let (mut more, mut checkpoint, mut full) = (false, false, None);
         for shard in &self.shards {
@@ -313,14 +332,17 @@ impl Instance {
     pub fn clear(&self) -> Result<()> {
         let mut clearing = Vec::new();
         for shard in &self.shards {
-            clearing.extend(shard.begin_clear()?);
+            clearing.push(shard.begin_clear()?);
         }
         for shard in &clearing {
             shard.announce();
         }
         self.medium.head.store(head::MAP_INTENT, 1);
-        for shard in &mut clearing {
-            shard.finish()?;
+        let finished = clearing.iter_mut().try_for_each(Clearing::finish);
+        if let Err(error) = finished {
+            // Half a clear is not served on; the next open finishes it.
+            clearing.iter().for_each(Clearing::abandon);
+            return Err(error);
         }
         self.medium.head.store(head::MAP_INTENT, 0);
         for shard in clearing {

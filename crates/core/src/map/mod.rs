@@ -36,10 +36,8 @@ pub struct Map {
 
 impl Clone for Map {
     fn clone(&self) -> Map {
-        let closed = self.closed.load(Ordering::Acquire);
-        if !closed {
-            self.place.join();
-        }
+        // A handle that is closed meanwhile has closed clones.
+        let closed = self.closed.load(Ordering::Acquire) || !self.place.join(&self.instance);
         Map {
             instance: Arc::clone(&self.instance),
             place: Arc::clone(&self.place),
@@ -280,7 +278,7 @@ impl Map {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.place.leave()
+        self.place.leave(&self.instance)
     }
 
     /// [`end`](Map::end), for a handle of one's own.

@@ -59,17 +59,21 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Arc<Instance>, Arc
 }
 
 impl Place {
-    /// Another handle of the open instance.
-    pub fn join(&self) {
-        if let Some(open) = self.open.lock().as_mut() {
-            open.handles += 1;
+    /// Another handle of the instance; `false` if that is not the open one any more.
+    pub fn join(&self, instance: &Arc<Instance>) -> bool {
+        match self.open.lock().as_mut() {
+            Some(open) if Arc::ptr_eq(&open.instance, instance) => {
+                open.handles += 1;
+                true
+            }
+            _ => false,
         }
     }
 
     /// Gives a handle up; the last one closes the map.
-    pub fn leave(&self) -> Result<()> {
+    pub fn leave(&self, instance: &Arc<Instance>) -> Result<()> {
         let mut open = self.open.lock();
-        let Some(entry) = open.as_mut() else { return Ok(()) };
+        let Some(entry) = open.as_mut().filter(|open| Arc::ptr_eq(&open.instance, instance)) else { return Ok(()) };
         entry.handles -= 1;
         if entry.handles > 0 {
             return Ok(());
@@ -85,7 +89,7 @@ fn open_directory(path: &Path, options: &Options) -> Result<Dir> {
     let mode = options.mode.unwrap_or(DEFAULT_MODE);
     let refuse = |code, message: String| Err(Error::new(code, message));
     let shown = path.display();
-    match Dir::open(path, mode) {
+    match Dir::open(path) {
         Ok(dir) => Ok(dir),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if !options.create || options.read_only {
@@ -95,7 +99,7 @@ fn open_directory(path: &Path, options: &Options) -> Result<Dir> {
                 Ok(dir) => Ok(dir),
                 // Another thread or process was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    Dir::open(path, mode).map_err(|error| Error::os(format_args!("open {shown}"), &error))
+                    Dir::open(path).map_err(|error| Error::os(format_args!("open {shown}"), &error))
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     refuse(Code::NotFound, format!("The parent directory of {shown} does not exist. Create it first."))
@@ -157,7 +161,7 @@ fn check_codecs(options: &Options, key: &Codec, value: &Codec) -> Result<()> {
     Ok(())
 }
 
-fn open_instance(dir: Dir, path: &Path, options: &Options) -> Result<Instance> {
+fn open_instance(mut dir: Dir, path: &Path, options: &Options) -> Result<Instance> {
     let shown = path.display();
     let os = |action: &'static str| move |error: io::Error| Error::os(action, &error);
     if let Some(kind) = dir.network_file_system().map_err(os("look at the file system"))? {
@@ -178,6 +182,10 @@ fn open_instance(dir: Dir, path: &Path, options: &Options) -> Result<Instance> {
         Found::Newest { checkpoint, which, torn, same } => {
             check_codecs(options, &checkpoint.key_codec, &checkpoint.value_codec)?;
             check_shards(options, checkpoint.shards.len() as u32)?;
+            // What is made from here on is as open as what is there.
+            if let Ok(mode) = dir.mode_of(names::CHECKPOINTS[which]) {
+                dir.set_mode(mode);
+            }
             if writable {
                 write_owner(&dir)?;
             }
@@ -188,6 +196,7 @@ fn open_instance(dir: Dir, path: &Path, options: &Options) -> Result<Instance> {
             if !options.create || options.read_only {
                 return Err(Error::new(Code::NotFound, format!("There is no map in {shown}. Check the path, or open it with create: true.")));
             }
+            dir.set_mode(options.mode.unwrap_or(DEFAULT_MODE));
             write_owner(&dir)?;
             recover::create(dir, first_checkpoint(options)?, &terms)?
         }
@@ -197,7 +206,7 @@ fn open_instance(dir: Dir, path: &Path, options: &Options) -> Result<Instance> {
     {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         // A parent that cannot be opened for reading can still hold a map; its own file system orders the name.
-        let _ = Dir::open(parent, DEFAULT_MODE).and_then(|parent| parent.sync());
+        let _ = Dir::open(parent).and_then(|parent| parent.sync());
     }
     Instance::new(path.to_path_buf(), opened, options)
 }

@@ -124,6 +124,12 @@ pub(crate) fn enter() -> Guard {
     }
 }
 
+/// For a call that follows links once.
+#[cfg(not(loom))]
+pub(crate) fn guarded<R>(work: impl FnOnce(&Guard) -> R) -> R {
+    work(&enter())
+}
+
 #[cfg(not(loom))]
 #[cold]
 fn enter_late() -> Guard {

@@ -14,7 +14,7 @@ pub(crate) mod sync;
 #[cfg(not(loom))]
 pub(crate) use bits::Bits;
 #[cfg(not(loom))]
-pub(crate) use epoch::{Guard, READERS, Stamp, enter};
+pub(crate) use epoch::{Guard, READERS, Stamp, enter, guarded};
 #[cfg(not(loom))]
 pub(crate) use log_region::LogRegion;
 #[cfg(not(loom))]

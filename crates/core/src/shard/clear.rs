@@ -11,19 +11,19 @@ use crate::layout::directory::Root;
 use crate::mem::{Guard, enter};
 use crate::{Error, Result};
 
-/// A shard that is locked and has room for its clear.
+/// A shard that is locked and has room for its clear. One that is empty is locked too, until all are done: else what is
+/// put there meanwhile would stay, and what is put elsewhere after it would not.
 pub(crate) struct Clearing<'a> {
     writer: Locked<'a>,
-    intent: ClearIntent,
-    old_root: Root,
+    work: Option<(ClearIntent, Root)>,
 }
 
 impl Shard {
-    /// Locks the shard and reserves a record and a table; `None` if nothing is in it.
-    pub fn begin_clear(&self) -> Result<Option<Clearing<'_>>> {
+    /// Locks the shard and, if anything is in it, reserves a record and a table.
+    pub fn begin_clear(&self) -> Result<Clearing<'_>> {
         let mut writer = self.lock_for_write()?;
         if !self.is_written() || self.entries() == 0 {
-            return Ok(None);
+            return Ok(Clearing { writer, work: None });
         }
         let guard = enter();
         let length = HEADER.next_multiple_of(self.align());
@@ -43,7 +43,7 @@ impl Shard {
             tail: RecordRef::new(tail.segment(), tail.offset() + length).0,
             allocate,
         };
-        Ok(Some(Clearing { writer, intent, old_root }))
+        Ok(Clearing { writer, work: Some((intent, old_root)) })
     }
 
     /// The part that a fix-up repeats. It writes the record again: its bytes follow from the intent alone.
@@ -93,27 +93,38 @@ impl Shard {
 impl Clearing<'_> {
     /// Before the map's own intent is raised this says nothing.
     pub fn announce(&self) {
-        self.writer.shard.page().write_intent(&self.intent.encode(Operation::Clear));
+        if let Some((intent, _)) = &self.work {
+            self.writer.shard.page().write_intent(&intent.encode(Operation::Clear));
+        }
     }
 
     pub fn finish(&mut self) -> Result<()> {
+        let Some((intent, old_root)) = self.work else { return Ok(()) };
         let guard = enter();
         let shard = self.writer.shard;
         let had_extents = shard.page().load(head::EXTENTS) > 0;
         let chain = self.writer.chain.clone();
-        shard.finish_clear(&self.intent, &chain, &guard).inspect_err(|_| shard.poison())?;
-        shard.index.retire_all(self.old_root, &mut self.writer.queue);
+        shard.finish_clear(&intent, &chain, &guard).inspect_err(|_| shard.poison())?;
+        shard.index.retire_all(old_root, &mut self.writer.queue);
         if had_extents {
             // What is missed here is found by the pass after the next open.
             let _ = shard.dead_after_clear(&mut self.writer);
         }
         self.writer.victim = None;
-        self.writer.marks += self.intent.length;
+        self.writer.marks += intent.length;
         Ok(())
+    }
+
+    /// Some shard could not finish.
+    pub fn abandon(&self) {
+        self.writer.shard.poison();
     }
 
     /// After the map's own intent is lowered.
     pub fn conclude(mut self) {
+        if self.work.is_none() {
+            return;
+        }
         let shard = self.writer.shard;
         shard.page().clear_intent();
         shard.after_change(&mut self.writer);

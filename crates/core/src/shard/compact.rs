@@ -9,7 +9,7 @@ use crate::layout::intent::{Operation, RecordIntent, slot_word};
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, MIN_SEGMENT, RecordRef, State};
 use crate::log::Record;
-use crate::mem::{Guard, enter};
+use crate::mem::{Guard, enter, guarded};
 use crate::{Code, Result};
 use std::time::{Duration, Instant};
 
@@ -87,6 +87,11 @@ impl Shard {
                 writer.rested_at = self.tail().0;
                 return if writer.emptied.is_empty() { Err(error) } else { Ok(Progress::Checkpoint) };
             }
+            // A damaged index is mended from the log; what is to be moved is looked for again.
+            Err(error) if error.is_of_index() => {
+                writer.victim = None;
+                self.rebuild_locked(&mut writer, &guard)?;
+            }
             Err(error) => return Err(error),
         }
         let held: u64 = self.emptied_bytes(&writer, &guard)?;
@@ -104,7 +109,8 @@ impl Shard {
         let room = self.log.segment(tail.segment(), guard)?.log.len() - tail.offset();
         if writer.victim.is_some() && room > 2 * HEADER {
             match self.work_within(writer, STEP, false, guard) {
-                Err(error) if error.code() == Code::NoSpace => {}
+                // The put that asks has nothing to do with it; the background meets it again.
+                Err(error) if error.code() == Code::NoSpace || error.is_of_index() => {}
                 worked => return worked,
             }
         }
@@ -120,16 +126,25 @@ impl Shard {
         let oldest_first = writer.marks > live / 4 && writer.marks > MIN_SEGMENT / 16;
         let mut best: Option<(u64, Victim)> = None;
         for (at, &index) in writer.chain.iter().enumerate() {
-            if writer.damaged.contains(&index) {
+            let id = self.log.segment(index, guard)?.id;
+            // A full round takes what was there when it began: it would else rewrite for ever what it has just written.
+            if writer.damaged.contains(&index) || effort == Effort::Full && id > writer.round_end {
                 continue;
             }
             let size = self.log.segment(index, guard)?.size();
             let is_tail = at + 1 == writer.chain.len();
             let used = if is_tail { self.tail().offset() as u64 } else { size };
             let live_here = self.log.live(index, guard)?;
-            let dead = used.saturating_sub(FIRST_RECORD as u64 + live_here);
+            // A tombstone counts as dead only where it can be dropped: in the chain's first segment.
+            let needed = if at == 0 { 0 } else { self.log.marks(index, guard)? };
+            let dead = used.saturating_sub(FIRST_RECORD as u64 + live_here + needed);
             // A tail is emptied only when it is far larger than a new one would be, and nearly nothing lives in it.
             let oversized = size > 2 * self.log.next_size(live, 0) && live_here * 4 < size;
+            let victim = Victim { index, offset: FIRST_RECORD };
+            // Behind the first segment stand those whose tombstones it holds up, so it goes whatever it is worth itself.
+            if oldest_first && at == 0 && !is_tail {
+                return Ok(Some(victim));
+            }
             let worth = match effort {
                 _ if is_tail => oversized && (dead > 0 || effort == Effort::Full),
                 Effort::Bound => dead > 0,
@@ -138,12 +153,8 @@ impl Shard {
             if !worth {
                 continue;
             }
-            let victim = Victim { index, offset: FIRST_RECORD };
-            if oldest_first && !is_tail {
-                return Ok(Some(victim));
-            }
             // Dead bytes by the thousand of the size: large and small segments compare.
-            let share = (size - live_here.min(size)) * 1000 / size;
+            let share = (size - (live_here + needed).min(size)) * 1000 / size;
             if best.is_none_or(|(most, _)| share > most) {
                 best = Some((share, victim));
             }
@@ -183,9 +194,7 @@ impl Shard {
         if self.tail().segment() == victim.index {
             // The tail is sealed like any other: what follows goes to a new one.
             let next = self.log.make(self.log.next_size(self.page().load(head::LIVE), 0))?;
-            if let Some(stale) = self.log.take_prepared(u64::MAX) {
-                debug_assert!(false, "no segment is that large: {:?}", stale.id);
-            }
+            self.log.drop_prepared();
             return self.join(writer, next, guard);
         }
         let end = self.log.entry(victim.index, guard)?.end.min(segment.size()) as usize;
@@ -308,7 +317,11 @@ impl Shard {
 
     /// `compact()`: also what a finished round had given up on.
     pub fn forget_rest(&self) -> Result<()> {
-        self.lock()?.rested_at = 0;
+        let mut writer = self.lock()?;
+        writer.rested_at = 0;
+        if let Some(&last) = writer.chain.last() {
+            writer.round_end = guarded(|guard| self.log.entry(last, guard).map(|entry| entry.id))?;
+        }
         Ok(())
     }
 

@@ -12,6 +12,7 @@ mod room;
 mod scan;
 mod write;
 
+pub(crate) use clear::Clearing;
 pub(crate) use compact::{Effort, Progress};
 pub(crate) use note::Note;
 pub(crate) use read::Found;
@@ -84,6 +85,8 @@ struct Writer {
     leaving: Vec<(Retired<Segment>, usize, String)>,
     leaving_extents: Vec<(Stamp, SegmentId)>,
     victim: Option<compact::Victim>,
+    /// A full round takes segments up to this one, the tail when it began.
+    round_end: SegmentId,
     /// A round that freed nothing is not repeated until the tail has moved from here.
     rested_at: u64,
     /// Segments with a record that does not verify: never emptied, so that damage is not laundered.
@@ -180,7 +183,10 @@ impl Shard {
             Some(&last) if last == self.tail().segment() => writer.tail_size = self.log.entry(last, &guard)?.size,
             _ => return Err(self.damage("the tail is not in the last segment")),
         }
-        if !self.medium.clean {
+        if self.medium.clean {
+            // Its end is durable; what will be appended to it is not.
+            writer.unsynced.extend(writer.chain.last());
+        } else {
             writer.unsynced = writer.chain.iter().copied().collect();
             writer.changed = true;
         }

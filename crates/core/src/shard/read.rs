@@ -116,6 +116,7 @@ impl Shard {
         guard: &'g Guard,
     ) -> Result<Option<(crate::index::Place<'g>, Probe, Option<Record<'g>>)>> {
         let Some(place) = self.index.resolve(hash, guard)? else { return Ok(None) };
+        self.index.check_place(&place, hash)?;
         let mut found = None;
         let probe = place.table.probe(hash, |record| self.is_key(record, key, &mut found, guard))?;
         Ok(Some((place, probe, found)))

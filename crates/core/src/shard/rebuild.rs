@@ -41,8 +41,8 @@ impl Shard {
         let mut last = 0;
         for link in chain {
             let segment = self.log.scan(link.id, 0)?;
-            if segment.log.len() < link.end as usize {
-                return Err(Error::corrupt(format_args!("a segment of shard {} is shorter than the checkpoint says", self.number)));
+            if !(FIRST_RECORD as u64..=segment.size()).contains(&link.end) {
+                return Err(Error::corrupt(format_args!("a segment of shard {} is not as long as the checkpoint says", self.number)));
             }
             let end = self.walk(&segment, FIRST_RECORD, link.end as usize, &mut plan, false);
             if (end as u64) < link.end && link.end as usize - end >= HEADER {
@@ -143,6 +143,8 @@ impl Shard {
             self.poison();
             return rebuilt;
         }
+        // A reader may have slept through all of this and have met the root of the half-made index: it must not be the same.
+        self.index.renew_root();
         suspect.fetch_sub(1 << 32, Ordering::SeqCst);
         self.state.store(OPEN, Ordering::SeqCst);
         writer.changed = true;

@@ -44,9 +44,12 @@ impl Shard {
         for field in [head::TAIL, head::ROOT, head::ENTRIES, head::LIVE, head::SEQ] {
             page.store(field, 0);
         }
-        self.log.add_table(0)?;
+        self.log.ensure_table()?;
         let prepared = self.log.make(self.log.next_size(0, 0))?;
-        self.index.create(guard)?;
+        if let Err(error) = self.index.create(guard) {
+            self.log.discard(prepared);
+            return Err(error);
+        }
         self.join(writer, prepared, guard)?;
         page.store(head::SUM, 0);
         page.store(head::WRITTEN, 1);
@@ -82,6 +85,8 @@ impl Shard {
         };
         match made {
             Ok(prepared) => {
+                // One that the background made meanwhile has another id: ids join in their order, so it goes.
+                self.log.drop_prepared();
                 self.join(writer, prepared, guard)?;
                 Ok(Room::Made)
             }
@@ -115,6 +120,7 @@ impl Shard {
             return Err(full);
         }
         let Some(prepared) = self.log.take_spare(size)? else { return Err(full) };
+        self.log.drop_prepared();
         self.join(writer, prepared, guard)?;
         Ok(Room::Lent { victim })
     }
@@ -128,7 +134,10 @@ impl Shard {
     pub(super) fn join_after(&self, writer: &mut Writer, prepared: Prepared, seal: bool, guard: &Guard) -> Result<()> {
         let index = writer.free.pop().unwrap_or(writer.high);
         if index == writer.high {
-            self.log.ensure_entry(index)?;
+            if let Err(error) = self.log.ensure_entry(index) {
+                self.log.discard(prepared);
+                return Err(error);
+            }
             writer.high += 1;
         }
         let size = prepared.region.len() as u64;
@@ -158,6 +167,8 @@ impl Shard {
         writer.tail_size = size;
         writer.asked_ahead = false;
         self.prefaulted.store(0, Ordering::Relaxed);
+        // The table's next file is made ahead, so that it is not what a delete on a full disk lacks.
+        let _ = self.log.ensure_entry(writer.high);
         Ok(())
     }
 

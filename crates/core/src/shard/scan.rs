@@ -52,10 +52,8 @@ impl Shard {
         self.check_open()?;
         let bits = self.medium.shard_bits;
         let Some(place) = self.index.resolve(from.prefix >> bits, &guard)? else { return Ok(None) };
+        self.index.check_place(&place, from.prefix >> bits)?;
         let (table, depth) = (place.table, place.table.depth());
-        if depth > place.root.depth() {
-            return Err(self.damage("a table is deeper than its directory"));
-        }
         let mut entries: Vec<(u64, u64)> =
             table.entries().map(|(hash, record)| (self.index.prefix(hash), record)).filter(|&(prefix, _)| prefix >= from.prefix).collect();
         entries.sort_unstable();

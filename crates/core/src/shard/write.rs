@@ -65,7 +65,7 @@ impl Shard {
                 Probe::Vacant { slot: Some(slot), hash: before } if before != EMPTY || place.table.used() < FULL => {
                     break (place, slot, before, None);
                 }
-                Probe::Vacant { .. } => self.index.rewrite(&place, &mut writer.queue, &guard)?,
+                Probe::Vacant { .. } => self.rewrite_table(&place, &mut writer, &guard)?,
                 Probe::Live { slot, .. } => break (place, slot, hash, old),
             }
         };
@@ -131,11 +131,21 @@ impl Shard {
         self.append(&mut writer, Operation::Delete, &intent, Parts { header, key, value: &[] }, &guard)?;
         self.bury_extent(&mut writer, Some(&old));
         if let Room::Lent { victim } = room {
-            // The tail came from the spare: what lives in the victim follows at once, while the room is there.
-            self.empty_whole(&mut writer, victim, &guard)?;
+            // The tail came from the spare: what lives in the victim follows at once, while the room is there. The key is
+            // gone whatever comes of it.
+            let _ = self.empty_whole(&mut writer, victim, &guard);
         }
         self.after_change(&mut writer);
         Ok(Change::Removed)
+    }
+
+    /// A failure before the intent changes nothing; one after it leaves the operation half done.
+    fn rewrite_table(&self, place: &Place<'_>, writer: &mut super::Writer, guard: &Guard) -> Result<()> {
+        let rewritten = self.index.rewrite(place, &mut writer.queue, guard);
+        if rewritten.is_err() && self.page().read_intent()[0] != 0 {
+            self.poison();
+        }
+        rewritten
     }
 
     pub(super) fn lock_for_write(&self) -> Result<Locked<'_>> {
@@ -204,9 +214,7 @@ impl Shard {
     /// Writes a long value before the lock is taken. Until its record is in the log nothing else may delete the file.
     pub fn write_extent(&self, hash: u64, value: &[u8]) -> Result<crate::layout::extent::Descriptor> {
         self.medium.check_writable()?;
-        let page = self.page();
-        let generation = page.load(head::GENERATION) as u32;
-        let id = SegmentId::new(generation, page.next(head::EXTENT_COUNTER) as u32);
+        let id = self.log.next_id(head::EXTENT_COUNTER)?;
         self.extents.lock().in_flight.insert(id);
         let written = extent::write(&self.medium, self.number, id, hash, value);
         let mut extents = self.extents.lock();

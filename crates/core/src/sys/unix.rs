@@ -25,17 +25,27 @@ pub(crate) enum Lock {
 }
 
 impl Dir {
-    pub fn open(path: &Path, mode: u32) -> io::Result<Dir> {
+    /// Files made in it are for their owner alone unless told otherwise.
+    pub fn open(path: &Path) -> io::Result<Dir> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Dir { fd: rfs::open(path, flags, Mode::empty())?, file_mode: file_mode(mode) })
+        Ok(Dir { fd: rfs::open(path, flags, Mode::empty())?, file_mode: Mode::from_raw_mode(0o600) })
+    }
+
+    /// Files made from here on are as open as a directory of this mode, without its search bits.
+    pub fn set_mode(&mut self, mode: u32) {
+        self.file_mode = Mode::from_raw_mode(mode & 0o666);
+    }
+
+    /// The permissions of a file.
+    pub fn mode_of(&self, name: &str) -> io::Result<u32> {
+        Ok(rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode & 0o777)
     }
 
     /// Makes the directory; the mode is applied as stated, whatever the umask.
     pub fn create(path: &Path, mode: u32) -> io::Result<Dir> {
         rfs::mkdir(path, Mode::from_raw_mode(mode | 0o700))?;
-        let dir = Dir::open(path, mode)?;
-        rfs::fchmod(&dir.fd, Mode::from_raw_mode(mode))?;
-        Ok(dir)
+        rfs::chmod(path, Mode::from_raw_mode(mode))?;
+        Dir::open(path)
     }
 
     pub fn id(&self) -> io::Result<FileId> {
@@ -182,11 +192,6 @@ fn network_name(kind: u32) -> Option<&'static str> {
     })
 }
 
-fn file_mode(directory_mode: u32) -> Mode {
-    // Files are as open as their directory, without the search bits.
-    Mode::from_raw_mode(directory_mode & 0o666)
-}
-
 pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
     let stat = rfs::fstat(file.as_fd())?;
     Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
@@ -196,7 +201,8 @@ pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
 pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
-        match rfs::fallocate(file, rfs::FallocateFlags::empty(), 0, len) {
+        // Interrupted by a signal it has done nothing, or a part that the next call finds done.
+        match rustix::io::retry_on_intr(|| rfs::fallocate(file, rfs::FallocateFlags::empty(), 0, len)) {
             Ok(()) => return Ok(()),
             Err(rustix::io::Errno::OPNOTSUPP) => {}
             Err(error) => return Err(error.into()),
@@ -271,8 +277,8 @@ mod tests {
     #[test]
     fn a_second_descriptor_cannot_take_the_lock() {
         let temp = tempfile::tempdir().unwrap();
-        let first = Dir::open(temp.path(), 0o700).unwrap();
-        let second = Dir::open(temp.path(), 0o700).unwrap();
+        let first = Dir::open(temp.path()).unwrap();
+        let second = Dir::open(temp.path()).unwrap();
         assert!(first.lock(Lock::Exclusive).unwrap());
         assert!(!second.lock(Lock::Shared).unwrap());
         drop(first);
@@ -283,7 +289,7 @@ mod tests {
     fn a_created_file_has_its_blocks() {
         use std::os::unix::fs::MetadataExt;
         let temp = tempfile::tempdir().unwrap();
-        let dir = Dir::open(temp.path(), 0o700).unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
         let file = dir.create_file("f", 65536).unwrap();
         let meta = file.metadata().unwrap();
         assert_eq!(meta.len(), 65536);

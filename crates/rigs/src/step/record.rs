@@ -80,19 +80,21 @@ impl Recording {
         (1..intent::NAMES.len()).filter(|kind| self.shows(*kind as u64)).map(|kind| intent::NAMES[kind]).collect()
     }
 
-    /// States in the middle of something, evenly spread.
-    pub fn interrupted(&self, count: usize) -> Vec<Image> {
-        let busy = self.moments.iter().filter(|moment| moment.fresh && moment.intents != 0).count();
+    /// States in the middle of the operation that the intent names, or of anything if it names none, evenly spread.
+    pub fn interrupted(&self, intent: Option<u64>, count: usize) -> Vec<Image> {
+        let busy = |moment: &Moment| {
+            moment.fresh && intent.map_or_else(|| moment.tells(), |intent| moment.intents & 1 << intent != 0)
+        };
+        let all: Vec<_> = (0..self.moments.len()).filter(|&index| busy(&self.moments[index])).collect();
+        // The first of them have hardly begun: the middles of as many parts are taken.
+        let chosen: HashSet<_> =
+            (0..count.min(all.len())).map(|at| all[(2 * at + 1) * all.len() / (2 * count.min(all.len()))]).collect();
         let mut image = self.base.clone();
         let mut found = Vec::new();
-        let mut passed = 0;
-        for moment in &self.moments {
+        for (index, moment) in self.moments.iter().enumerate() {
             moment.changes.iter().for_each(|change| image.apply(change));
-            if moment.fresh && moment.intents != 0 {
-                passed += 1;
-                if found.len() < count && passed * (count + 1) >= (found.len() + 1) * busy {
-                    found.push(image.clone());
-                }
+            if chosen.contains(&index) {
+                found.push(image.clone());
             }
         }
         found

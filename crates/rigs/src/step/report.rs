@@ -33,14 +33,20 @@ kill -9 at that moment leaves, and opens each such state.
   --keep DIRECTORY  keep the first bad state of each operation there
 ";
 
-/// What the second kill is tried after. A table's rewrite and a clear of several shards are the longest fix-ups.
-const REOPENED: [(&str, Recovery); 6] = [
-    ("put", Recovery::Auto),
+/// What the second kill is tried after.
+const REOPENED: [(&str, Recovery); 12] = [
     ("put", Recovery::Full),
-    ("delete", Recovery::Auto),
+    ("clear 4 shards", Recovery::Full),
     ("clear 4 shards", Recovery::Auto),
+    ("create", Recovery::Auto),
+    ("first put", Recovery::Auto),
+    ("put", Recovery::Auto),
+    ("delete", Recovery::Auto),
+    ("segment change", Recovery::Auto),
     ("table split and doubling", Recovery::Auto),
+    ("table rewrite", Recovery::Auto),
     ("compaction move", Recovery::Auto),
+    ("index shrink", Recovery::Auto),
 ];
 
 /// Where the absence of each crash rule must show.
