@@ -94,7 +94,10 @@ impl Error {
     /// For a boundary that catches a panic.
     #[must_use]
     pub fn stopped() -> Self {
-        Error::new(Code::Poisoned, "A bug stopped the call halfway. Close the map and open it again; please report this.")
+        Error::new(
+            Code::Poisoned,
+            "A bug stopped the call halfway. Close the map and open it again; please report this.",
+        )
     }
 
     pub(crate) fn corrupt(what: impl fmt::Display) -> Self {
@@ -112,7 +115,12 @@ impl Error {
         } else {
             (Code::Io, "Check the device and its permissions")
         };
-        Error { code, message: format!("Could not {action}: {error}. {advice}.").into_boxed_str(), errno, of_index: false }
+        Error {
+            code,
+            message: format!("Could not {action}: {error}. {advice}.").into_boxed_str(),
+            errno,
+            of_index: false,
+        }
     }
 
     /// Marks damage of what is derived from the log. Other errors, such as a full disk, stay what they are.

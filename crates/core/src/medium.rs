@@ -41,7 +41,16 @@ pub(crate) struct Medium {
 
 impl Medium {
     #[expect(clippy::too_many_arguments, reason = "called once, with what the checkpoint and the options say")]
-    pub fn new(dir: Dir, keys: Keys, align: usize, shards: u32, writable: bool, clean: bool, same_files: bool, head: Region) -> Medium {
+    pub fn new(
+        dir: Dir,
+        keys: Keys,
+        align: usize,
+        shards: u32,
+        writable: bool,
+        clean: bool,
+        same_files: bool,
+        head: Region,
+    ) -> Medium {
         Medium {
             dir,
             keys,
@@ -159,11 +168,17 @@ impl Medium {
         if let Some(error) = self.failed.get() {
             return Err(Error::new(
                 Code::ReadOnly,
-                format!("A sync failed, and the map only reads since then: {} Close it and open it again.", error.message()),
+                format!(
+                    "A sync failed, and the map only reads since then: {} Close it and open it again.",
+                    error.message()
+                ),
             ));
         }
         if !self.writable {
-            return Err(Error::new(Code::ReadOnly, "The map was opened with readOnly: true. Open it for writing to change it."));
+            return Err(Error::new(
+                Code::ReadOnly,
+                "The map was opened with readOnly: true. Open it for writing to change it.",
+            ));
         }
         Ok(())
     }

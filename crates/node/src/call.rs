@@ -71,7 +71,9 @@ impl Call<'_> {
         let mut short = [0u16; SHORT];
         let mut len = 0;
         // SAFETY: `env` and the argument are those of the running call; the buffer has SHORT units.
-        check(unsafe { sys::napi_get_value_string_utf16(self.env, self.args[index], short.as_mut_ptr(), SHORT, &mut len) })?;
+        check(unsafe {
+            sys::napi_get_value_string_utf16(self.env, self.args[index], short.as_mut_ptr(), SHORT, &mut len)
+        })?;
         // One unit is for the terminator: a string that fills the rest may be longer.
         if len < SHORT - 1 {
             return Ok(narrow(&short[..len], text));
@@ -80,7 +82,9 @@ impl Call<'_> {
         check(unsafe { sys::napi_get_value_string_utf16(self.env, self.args[index], ptr::null_mut(), 0, &mut len) })?;
         let mut long = vec![0u16; len + 1];
         // SAFETY: as above; the buffer has len + 1 units.
-        check(unsafe { sys::napi_get_value_string_utf16(self.env, self.args[index], long.as_mut_ptr(), len + 1, &mut len) })?;
+        check(unsafe {
+            sys::napi_get_value_string_utf16(self.env, self.args[index], long.as_mut_ptr(), len + 1, &mut len)
+        })?;
         Ok(narrow(&long[..len], text))
     }
 
@@ -106,7 +110,15 @@ impl Call<'_> {
         let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
         // SAFETY: `env` and the argument are those of the running call; the outputs are locals.
         check(unsafe {
-            sys::napi_get_typedarray_info(self.env, self.args[index], &mut kind, &mut len, &mut data, ptr::null_mut(), ptr::null_mut())
+            sys::napi_get_typedarray_info(
+                self.env,
+                self.args[index],
+                &mut kind,
+                &mut len,
+                &mut data,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
         })?;
         Ok((data.cast(), len))
     }
@@ -171,16 +183,25 @@ struct Bound<T, F> {
 }
 
 /// A JavaScript function that runs `body` with the data. The function owns a share of both.
-pub fn function<T: 'static, F>(env: sys::napi_env, data: &Rc<T>, fail: &Rc<Fail>, body: F) -> Result<sys::napi_value, Failure>
+pub fn function<T: 'static, F>(
+    env: sys::napi_env,
+    data: &Rc<T>,
+    fail: &Rc<Fail>,
+    body: F,
+) -> Result<sys::napi_value, Failure>
 where
     F: Fn(&mut Call<'_>, &T) -> Outcome + 'static,
 {
     let bound = Box::into_raw(Box::new(Bound { data: Rc::clone(data), fail: Rc::clone(fail), body }));
     let mut value = ptr::null_mut();
     // SAFETY: the name may be empty; `bound` stays valid until the finalizer below frees it, which runs after the last call.
-    let made = unsafe { sys::napi_create_function(env, ptr::null(), 0, Some(trampoline::<T, F>), bound.cast(), &mut value) };
-    // SAFETY: `value` is the function just made; `free` gets `bound` exactly once, after the function is gone.
-    let owned = check(made).and_then(|()| check(unsafe { sys::napi_add_finalizer(env, value, bound.cast(), Some(free::<Bound<T, F>>), ptr::null_mut(), ptr::null_mut()) }));
+    let made =
+        unsafe { sys::napi_create_function(env, ptr::null(), 0, Some(trampoline::<T, F>), bound.cast(), &mut value) };
+    let free: sys::napi_finalize = Some(free::<Bound<T, F>>);
+    let owned = check(made).and_then(|()| {
+        // SAFETY: `value` is the function just made; `free` gets `bound` exactly once, after the function is gone.
+        check(unsafe { sys::napi_add_finalizer(env, value, bound.cast(), free, ptr::null_mut(), ptr::null_mut()) })
+    });
     if let Err(failure) = owned {
         if made != sys::Status::napi_ok {
             // SAFETY: no function was made, so nobody else has the pointer.
@@ -206,7 +227,9 @@ where
     let mut args = [ptr::null_mut(); MAX_ARGS];
     let (mut count, mut data) = (MAX_ARGS, ptr::null_mut());
     // SAFETY: called by Node-API with its own `env` and `info`; missing arguments are filled with undefined.
-    if unsafe { sys::napi_get_cb_info(env, info, &mut count, args.as_mut_ptr(), ptr::null_mut(), &mut data) } != sys::Status::napi_ok {
+    if unsafe { sys::napi_get_cb_info(env, info, &mut count, args.as_mut_ptr(), ptr::null_mut(), &mut data) }
+        != sys::Status::napi_ok
+    {
         return ptr::null_mut();
     }
     // SAFETY: `data` is the `Bound` that `function` made for exactly this trampoline; it lives as long as the function.
@@ -419,13 +442,22 @@ where
     // SAFETY: `env` is the running call's.
     check(unsafe { sys::napi_create_promise(env, &mut deferred, &mut promise) })?;
     let name = text(env, "opendiskmap")?;
-    let work = Box::new(Work { run: Some(run), result: None, fail: Rc::clone(fail), deferred, handle: ptr::null_mut() });
+    let work =
+        Box::new(Work { run: Some(run), result: None, fail: Rc::clone(fail), deferred, handle: ptr::null_mut() });
     let work = Box::into_raw(work);
     // SAFETY: `work` stays valid until `complete` frees it, which runs exactly once after `execute`, or, where the work
     // cannot be queued, until it is freed here.
     unsafe {
         let mut handle = ptr::null_mut();
-        let made = sys::napi_create_async_work(env, ptr::null_mut(), name, Some(execute::<W>), Some(complete::<W>), work.cast(), &mut handle);
+        let made = sys::napi_create_async_work(
+            env,
+            ptr::null_mut(),
+            name,
+            Some(execute::<W>),
+            Some(complete::<W>),
+            work.cast(),
+            &mut handle,
+        );
         (*work).handle = handle;
         if made != sys::Status::napi_ok || sys::napi_queue_async_work(env, handle) != sys::Status::napi_ok {
             drop(Box::from_raw(work));
@@ -442,7 +474,8 @@ unsafe extern "C" fn execute<W: FnOnce() -> opendiskmap::Result<()>>(_env: sys::
         let work = data.cast::<Work<W>>();
         ((*work).run.take(), &raw mut (*work).result)
     };
-    let ended = run.map(|run| catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(opendiskmap::Error::stopped())));
+    let ended =
+        run.map(|run| catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(opendiskmap::Error::stopped())));
     // SAFETY: as above.
     unsafe { *result = ended };
 }

@@ -2,7 +2,7 @@
 
 use crate::call::{Call, Fail, Failure, LoneSurrogate, Shared, Text};
 use opendiskmap::{Code, Error, Map};
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
@@ -29,7 +29,8 @@ impl Lane {
 }
 
 pub struct Handle {
-    pub map: Arc<Map>,
+    /// `None` once closed: the face may keep the handle for long, and the files are to be let go at once.
+    map: RefCell<Option<Arc<Map>>>,
     pub fail: Rc<Fail>,
     pub scratch: Shared,
     pub meta: Shared,
@@ -60,7 +61,7 @@ impl Flush {
 impl Handle {
     pub fn new(map: Map, fail: Rc<Fail>, scratch: Shared, meta: Shared) -> Handle {
         Handle {
-            map: Arc::new(map),
+            map: RefCell::new(Some(Arc::new(map))),
             fail,
             scratch,
             meta,
@@ -79,20 +80,23 @@ impl Handle {
         flush
     }
 
-    /// Flushes that were asked for are done before the handle ends.
-    pub fn close(&self) -> opendiskmap::Result<()> {
-        for flush in self.flushes.take() {
-            // Its promise says how it went.
-            let _ = flush.run(&self.map);
-        }
-        self.map.end()
+    /// The map, while the handle is open. Not to be held while JavaScript runs.
+    #[inline]
+    pub fn map(&self) -> Result<Ref<'_, Arc<Map>>, Failure> {
+        Ref::filter_map(self.map.borrow(), Option::as_ref).map_err(|_| {
+            let closed = "The map is closed. Open it again to use it.";
+            Error::new(Code::Closed, closed).into()
+        })
     }
 
-    pub fn check_open(&self) -> Result<(), Failure> {
-        if self.map.is_closed() {
-            return Err(Error::new(Code::Closed, "The map is closed. Open it again to use it.").into());
+    /// Flushes that were asked for are done before the handle ends.
+    pub fn close(&self) -> opendiskmap::Result<()> {
+        let Some(map) = self.map.take() else { return Ok(()) };
+        for flush in self.flushes.take() {
+            // Its promise says how it went.
+            let _ = flush.run(&map);
         }
-        Ok(())
+        map.end()
     }
 
     /// The sequence number that the face and the addon hand to each other; -1 for an absent key.
@@ -110,7 +114,13 @@ impl Handle {
 }
 
 /// The bytes of an argument, by its lane.
-pub fn argument<'a>(call: &'a Call<'_>, index: usize, lane: Lane, scratch: &'a Shared, text: &'a mut Text) -> Result<&'a [u8], Failure> {
+pub fn argument<'a>(
+    call: &'a Call<'_>,
+    index: usize,
+    lane: Lane,
+    scratch: &'a Shared,
+    text: &'a mut Text,
+) -> Result<&'a [u8], Failure> {
     match lane {
         Lane::Utf8 => match call.text(index, text)? {
             Ok(bytes) => Ok(bytes),

@@ -102,7 +102,12 @@ pub fn open(env: Env, path: String, options: NativeOptions, fail: Unknown) -> na
     })
 }
 
-fn open_map(env: napi::sys::napi_env, path: &str, options: NativeOptions, fail: &Rc<Fail>) -> Result<napi::sys::napi_value, Failure> {
+fn open_map(
+    env: napi::sys::napi_env,
+    path: &str,
+    options: NativeOptions,
+    fail: &Rc<Fail>,
+) -> Result<napi::sys::napi_value, Failure> {
     let options = engine_options(&options);
     let opened = std::panic::catch_unwind(|| Map::open(path, &options));
     let map = opened.unwrap_or_else(|_| Err(opendiskmap::Error::stopped()))?;
@@ -112,14 +117,18 @@ fn open_map(env: napi::sys::napi_env, path: &str, options: NativeOptions, fail: 
 
 fn engine_options(options: &NativeOptions) -> Options {
     let codec = |name: &Option<String>, param: &Option<Uint8Array>| {
-        name.as_ref().map(|name| Codec { name: name.clone(), param: param.as_ref().map_or(Vec::new(), |param| param.to_vec()) })
+        name.as_ref()
+            .map(|name| Codec { name: name.clone(), param: param.as_ref().map_or(Vec::new(), |param| param.to_vec()) })
     };
     Options {
         create: options.create,
         read_only: options.read_only,
         shards: options.shards,
         flush_interval: options.flush_interval.map(|ms| (ms >= 0.0).then(|| Duration::from_secs_f64(ms / 1e3))),
-        recovery: options.recovery.as_ref().map(|recovery| if recovery == "full" { Recovery::Full } else { Recovery::Auto }),
+        recovery: options
+            .recovery
+            .as_ref()
+            .map(|recovery| if recovery == "full" { Recovery::Full } else { Recovery::Auto }),
         mode: options.mode,
         key_codec: codec(&options.key_codec, &options.key_param),
         value_codec: codec(&options.value_codec, &options.value_param),

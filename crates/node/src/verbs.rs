@@ -26,7 +26,11 @@ impl Bound {
         use_key(argument(call, 0, self.key, &self.handle.scratch, text.deref_mut())?)
     }
 
-    fn with_both<R>(&self, call: &Call<'_>, use_both: impl FnOnce(&[u8], &[u8]) -> Result<R, Failure>) -> Result<R, Failure> {
+    fn with_both<R>(
+        &self,
+        call: &Call<'_>,
+        use_both: impl FnOnce(&[u8], &[u8]) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
         let mut text: std::cell::RefMut<'_, Text> = self.handle.value_text.borrow_mut();
         let value = argument(call, 1, self.value, &self.handle.scratch, text.deref_mut())?;
         self.with_key(call, |key| use_both(key, value))
@@ -35,10 +39,11 @@ impl Bound {
     /// Leaves the value in the scratch, or for `take`, and returns its length.
     fn read_packed(&self, call: &Call<'_>) -> Result<(f64, Option<u64>), Failure> {
         let handle = &self.handle;
+        let map = handle.map()?;
         self.with_key(call, |key| {
             let mut len = 0;
             let mut long = handle.value.borrow_mut();
-            let found = handle.map.read_with(key, &mut |bytes| {
+            let found = map.read_with(key, &mut |bytes| {
                 len = bytes.len();
                 if len <= VALUE_ROOM {
                     handle.scratch.write(VALUE_AT, bytes);
@@ -63,11 +68,15 @@ fn get(call: &mut Call<'_>, bound: &Bound) -> Outcome {
         return Ok(Value::Number(bound.read_packed(call)?.0));
     }
     let mut value = bound.handle.value.borrow_mut();
-    let found = bound.with_key(call, |key| Ok(bound.handle.map.read_into(key, &mut value)?))?;
+    let found = bound.with_key(call, |key| Ok(bound.handle.map()?.read_into(key, &mut value)?))?;
     match found {
         None => Ok(Value::Undefined),
         Some(_) => call.string(&value)?.ok_or_else(|| {
-            Error::new(Code::InvalidValue, "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.").into()
+            Error::new(
+                Code::InvalidValue,
+                "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.",
+            )
+            .into()
         }),
     }
 }
@@ -89,54 +98,51 @@ fn read(call: &mut Call<'_>, bound: &Bound) -> Outcome {
 }
 
 fn has(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map.contains_key(key)?)))
+    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map()?.contains_key(key)?)))
 }
 
 fn set(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     bound.with_both(call, |key, value| {
-        bound.handle.map.put(key, value)?;
+        bound.handle.map()?.put(key, value)?;
         Ok(Value::Undefined)
     })
 }
 
 fn delete(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map.remove(key)?)))
+    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map()?.remove(key)?)))
 }
 
 fn swap(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let expected = bound.handle.meta();
-    bound.with_both(call, |key, value| Ok(Value::Bool(bound.handle.map.swap(key, expected, Some(value))?)))
+    bound.with_both(call, |key, value| Ok(Value::Bool(bound.handle.map()?.swap(key, expected, Some(value))?)))
 }
 
 fn swap_delete(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let expected = bound.handle.meta();
-    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map.swap(key, expected, None)?)))
+    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map()?.swap(key, expected, None)?)))
 }
 
 fn size(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    bound.handle.check_open()?;
-    Ok(Value::Number(bound.handle.map.len() as f64))
+    Ok(Value::Number(bound.handle.map()?.len() as f64))
 }
 
 fn clear(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    bound.handle.map.clear()?;
+    bound.handle.map()?.clear()?;
     Ok(Value::Undefined)
 }
 
 fn flush(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    bound.handle.check_open()?;
-    let (flush, map) = (bound.handle.flush_later(), Arc::clone(&bound.handle.map));
+    let (flush, map) = (bound.handle.flush_later(), Arc::clone(&*bound.handle.map()?));
     promise(call.env(), &bound.handle.fail, move || flush.run(&map))
 }
 
 fn flush_sync(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    bound.handle.map.flush()?;
+    bound.handle.map()?.flush()?;
     Ok(Value::Undefined)
 }
 
 fn compact(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    bound.handle.check_open()?;
-    let map = Arc::clone(&bound.handle.map);
+    let map = Arc::clone(&*bound.handle.map()?);
     promise(call.env(), &bound.handle.fail, move || map.compact())
 }
 
@@ -147,7 +153,7 @@ fn close(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
 
 fn stats(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let env = call.env();
-    let stats: Stats = bound.handle.map.stats()?;
+    let stats: Stats = bound.handle.map()?.stats()?;
     let recovery = object(
         env,
         &[
@@ -193,8 +199,7 @@ struct Iteration {
 }
 
 fn cursor(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    bound.handle.check_open()?;
-    let state = RefCell::new((bound.handle.map.cursor(), Page::default(), 0));
+    let state = RefCell::new((bound.handle.map()?.cursor(), Page::default(), 0));
     let iteration = Rc::new(Iteration { handle: Rc::clone(&bound.handle), state });
     Ok(Value::Raw(function(call.env(), &iteration, &bound.handle.fail, next_page)?))
 }
@@ -203,10 +208,10 @@ fn cursor(call: &mut Call<'_>, bound: &Bound) -> Outcome {
 fn next_page(call: &mut Call<'_>, iteration: &Iteration) -> Outcome {
     let mut state = iteration.state.borrow_mut();
     let (cursor, page, given) = &mut *state;
-    iteration.handle.check_open()?;
+    let map = iteration.handle.map()?;
     if *given == page.len() {
         *given = 0;
-        if !cursor.next(&iteration.handle.map, page)? {
+        if !cursor.next(&map, page)? {
             *page = Page::default();
             return Ok(Value::Number(0.0));
         }
@@ -234,7 +239,8 @@ fn next_page(call: &mut Call<'_>, iteration: &Iteration) -> Outcome {
 
 fn codecs(call: &mut Call<'_>, handle: &Handle) -> Outcome {
     let env = call.env();
-    let (key, value) = handle.map.codecs();
+    let map = handle.map()?;
+    let (key, value) = map.codecs();
     let members = [
         ("key", text(env, &key.name)?),
         ("keyParam", buffer(env, &key.param)?),

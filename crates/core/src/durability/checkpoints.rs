@@ -59,13 +59,18 @@ pub(crate) fn read(dir: &Dir) -> Result<Found> {
             Err(Invalid::Version(version)) => {
                 return Err(Error::new(
                     Code::Version,
-                    format!("The map has format version {version}; this version of opendiskmap reads {}. Use a newer one.", crate::layout::FORMAT_VERSION),
+                    format!(
+                        "The map has format version {version}; this version of opendiskmap reads {}. Use a newer one.",
+                        crate::layout::FORMAT_VERSION
+                    ),
                 ));
             }
             Err(Invalid::Features(features)) => {
                 return Err(Error::new(
                     Code::Version,
-                    format!("The map uses features ({features:#x}) that this version of opendiskmap does not have. Use a newer one."),
+                    format!(
+                        "The map uses features ({features:#x}) that this version of opendiskmap does not have. Use a newer one."
+                    ),
                 ));
             }
         }

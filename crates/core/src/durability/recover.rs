@@ -103,17 +103,35 @@ fn fresh_medium(dir: Dir, checkpoint: &Checkpoint, terms: &Terms) -> Result<Medi
 
 fn medium_over(dir: Dir, checkpoint: &Checkpoint, terms: &Terms, clean: bool, head: Region) -> Medium {
     let shards = checkpoint.shards.len() as u32;
-    let medium =
-        Medium::new(dir, checkpoint.keys, checkpoint.align.into(), shards, terms.writable, clean, terms.same_files, head);
+    let medium = Medium::new(
+        dir,
+        checkpoint.keys,
+        checkpoint.align.into(),
+        shards,
+        terms.writable,
+        clean,
+        terms.same_files,
+        head,
+    );
     medium.spare.find(&medium);
     medium
 }
 
 /// Opens a map by its newest checkpoint.
-pub(crate) fn open(dir: Dir, which: usize, checkpoint: Checkpoint, torn: bool, same: bool, terms: &Terms) -> Result<Opened> {
+pub(crate) fn open(
+    dir: Dir,
+    which: usize,
+    checkpoint: Checkpoint,
+    torn: bool,
+    same: bool,
+    terms: &Terms,
+) -> Result<Opened> {
     let started = Instant::now();
     let same = same || terms.same_files;
-    let alive = same && terms.boot != [0; 16] && checkpoint.boot == terms.boot && (checkpoint.mount == dir.mount_id() || terms.same_files);
+    let alive = same
+        && terms.boot != [0; 16]
+        && checkpoint.boot == terms.boot
+        && (checkpoint.mount == dir.mount_id() || terms.same_files);
     let clean = same && checkpoint.clean && !torn;
     let blank = Region::anonymous(head::LEN).map_err(|error| Error::os("reserve memory", &error))?;
     let mut medium = medium_over(dir, &checkpoint, terms, clean, blank);
@@ -197,7 +215,13 @@ fn trust(medium: &Medium, shards: &[Shard], clearing: bool) -> Result<()> {
 
 /// Reads the log once and makes everything else anew. May be killed at any point and started again: until the caller's
 /// first checkpoint of the new generation nothing that the old one names has changed.
-fn rebuild(medium: Medium, mut checkpoint: Checkpoint, mut checkpoints: Option<Checkpoints>, terms: &Terms, started: Instant) -> Result<Opened> {
+fn rebuild(
+    medium: Medium,
+    mut checkpoint: Checkpoint,
+    mut checkpoints: Option<Checkpoints>,
+    terms: &Terms,
+    started: Instant,
+) -> Result<Opened> {
     if let Some(checkpoints) = &mut checkpoints {
         // Without a boot id nothing that is half made here is ever trusted.
         checkpoint.clean = false;

@@ -59,11 +59,18 @@ impl Index {
         if depth > MAX_DEPTH {
             return Err(Error::new(
                 Code::TooLarge,
-                format!("Shard {} holds as many entries as its directory can name. Create the map with more shards.", self.shard),
+                format!(
+                    "Shard {} holds as many entries as its directory can name. Create the map with more shards.",
+                    self.shard
+                ),
             ));
         }
         let old = self.directory(root, guard)?;
-        let file = if depth <= SMALL_DEPTH { self.page().load(head::SMALL_DIRECTORY) as usize } else { self.make_directory(depth)? };
+        let file = if depth <= SMALL_DEPTH {
+            self.page().load(head::SMALL_DIRECTORY) as usize
+        } else {
+            self.make_directory(depth)?
+        };
         let doubled = Root::new(root.version().wrapping_add(1), file, depth);
         let new = self.directory(doubled, guard)?;
         for entry in 0..1usize << root.depth() {
@@ -92,7 +99,13 @@ impl Index {
     }
 
     /// The entries that a table of this prefix and depth stands under.
-    pub(super) fn entries_of(&self, directory: &Region, root: Root, prefix: u64, depth: u32) -> Result<std::ops::Range<usize>> {
+    pub(super) fn entries_of(
+        &self,
+        directory: &Region,
+        root: Root,
+        prefix: u64,
+        depth: u32,
+    ) -> Result<std::ops::Range<usize>> {
         if depth > root.depth() || root.depth() > MAX_DEPTH || file_len(root.depth()) > directory.len() {
             return Err(self.damage("a table is deeper than its directory"));
         }

@@ -12,6 +12,9 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Far more files than tables for 2^40 entries need.
+const MAX_FILES: u64 = 1 << 16;
+
 /// A file of tables.
 #[derive(Debug)]
 pub(super) struct IndexFile {
@@ -97,7 +100,8 @@ impl Index {
         if self.directories.load(root.file(), guard).is_none() {
             let number = root.file() as u32;
             let name = names::directory(self.shard, number);
-            let region = self.medium.map(&name, Kind::Directory, self.shard, u64::from(number)).map_err(Error::of_index)?;
+            let region =
+                self.medium.map(&name, Kind::Directory, self.shard, u64::from(number)).map_err(Error::of_index)?;
             self.directories.set(root.file(), region);
         }
         self.directories.load(root.file(), guard).ok_or_else(|| self.damage("a directory file vanished"))
@@ -243,6 +247,16 @@ impl Index {
         Ok(TableRef { file: following, number: 0 })
     }
 
+    /// At an open: the numbers of the index's files fit each other, so that a walk over them ends.
+    pub fn check_files(&self) -> Result<()> {
+        let page = self.page();
+        let (first, next) = (page.load(head::FIRST_INDEX), page.load(head::NEXT_INDEX));
+        let current = TableRef::from_word(page.load(head::ALLOCATE)).map_or(u64::MAX, |table| table.file as u64);
+        // The file in use is the last one, or the one before a file that was made ahead.
+        let fits = first <= current && (1..=2).contains(&next.wrapping_sub(current)) && next - first <= MAX_FILES;
+        if fits { Ok(()) } else { Err(self.damage("the numbers of the index files do not fit each other")) }
+    }
+
     /// Returns once no file is half made.
     pub fn settled(&self) {
         drop(self.mapping.lock());
@@ -253,7 +267,8 @@ impl Index {
         let page = self.page();
         let Some(root) = self.root() else { return 0 };
         let files = page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX);
-        let index: usize = files.filter_map(|number| self.file(number as usize, guard).ok()).map(|file| file.region.len()).sum();
+        let index: usize =
+            files.filter_map(|number| self.file(number as usize, guard).ok()).map(|file| file.region.len()).sum();
         let small = page.load(head::SMALL_DIRECTORY) as usize;
         let large = if root.file() == small { 0 } else { file_len(root.depth()) };
         (index + file_len(0) + large) as u64

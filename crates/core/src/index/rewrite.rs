@@ -3,9 +3,9 @@
 use super::files::{Index, Place};
 use super::table::Table;
 use crate::layout::directory::{Root, entries_at};
+use crate::layout::head;
 use crate::layout::intent::{ClearIntent, Operation, TableIntent};
 use crate::layout::table::{SLOT_COUNT, TableRef};
-use crate::layout::head;
 use crate::mem::{Guard, READERS, Region, Retired, Stamp};
 use crate::rules::{Rule, holds};
 use crate::{Result, medium::Page};
@@ -46,7 +46,8 @@ impl<'a> Taken<'a> {
         if READERS.passed(stamp) {
             return true;
         }
-        let has_fresh = self.index.file(self.allocate.file, self.guard).is_ok_and(|file| self.allocate.number < file.tables);
+        let has_fresh =
+            self.index.file(self.allocate.file, self.guard).is_ok_and(|file| self.allocate.number < file.tables);
         !has_fresh
             && (0..PATIENCE).any(|_| {
                 std::thread::yield_now();
@@ -59,7 +60,14 @@ impl<'a> Taken<'a> {
         let Some(allocate) = TableRef::from_word(page.load(head::ALLOCATE)) else {
             return Err(index.damage("the index has no place for a new table"));
         };
-        Ok(Taken { index, guard, allocate, free_head: page.load(head::FREE_HEAD), free_count: page.load(head::FREE_COUNT), popped: 0 })
+        Ok(Taken {
+            index,
+            guard,
+            allocate,
+            free_head: page.load(head::FREE_HEAD),
+            free_count: page.load(head::FREE_COUNT),
+            popped: 0,
+        })
     }
 
     /// The oldest free table if its readers have left, else one never used.

@@ -2,13 +2,13 @@
 
 use super::files::Index;
 use super::rewrite::{Queue, forget};
+use crate::Result;
 use crate::layout::directory::{Root, SMALL_DEPTH, entries_at, entry_of};
 use crate::layout::head;
 use crate::layout::intent::{IndexIntent, Operation};
 use crate::layout::table::{MAX_TABLES, MIN_TABLES, TABLE, TableRef, index_len};
 use crate::layout::{file::Kind, names};
 use crate::mem::Guard;
-use crate::Result;
 
 /// A joined table is filled this far, so that the next inserts do not split it again.
 const JOIN_FILL: usize = 700;
@@ -90,7 +90,8 @@ impl Index {
         let inside = |hash: u64| depth == 0 || (self.prefix(hash) ^ prefix) >> (64 - depth) == 0;
         let single = tables.len() == 1 && tables[0].depth() <= depth;
         if single || live <= JOIN_FILL {
-            let found: Vec<_> = tables.iter().flat_map(|table| table.entries()).filter(|&(hash, _)| inside(hash)).collect();
+            let found: Vec<_> =
+                tables.iter().flat_map(|table| table.entries()).filter(|&(hash, _)| inside(hash)).collect();
             // One old table always fits one new one, whatever the fill.
             if single || found.len() <= JOIN_FILL {
                 plan.depth = plan.depth.max(depth);
@@ -106,25 +107,24 @@ impl Index {
         let page = self.page();
         let first_file = page.load(head::NEXT_INDEX);
         let old_files = page.load(head::FIRST_INDEX)..first_file;
-        let mut left = plan.tables.len();
-        let mut files = Vec::new();
-        while left > 0 {
-            let tables = left.clamp(MIN_TABLES, MAX_TABLES);
-            let number = page.load(head::NEXT_INDEX);
-            let _mapping = self.mapping.lock();
-            let name = names::index(self.shard, number as u32);
-            let region = self.medium.create(&name, Kind::Index, self.shard, number, index_len(tables), 0)?;
-            debug_assert!(region.len() >= tables * TABLE);
-            self.files.set(number as usize, super::files::IndexFile::made_here(region));
-            page.store(head::NEXT_INDEX, number + 1);
-            files.push((number as usize, tables));
-            left -= left.min(tables);
-        }
+        let made = self.make_files(plan.tables.len());
+        let files = match made {
+            Ok(files) => files,
+            Err(error) => {
+                // Nothing names the files that were made; their numbers are free again.
+                for number in first_file..page.load(head::NEXT_INDEX) {
+                    self.retire_file(number as usize, queue);
+                }
+                page.store(head::NEXT_INDEX, first_file);
+                return Err(error);
+            }
+        };
         let small = self.make_directory(0)?;
         let directory_file = if plan.depth <= SMALL_DEPTH { small } else { self.make_directory(plan.depth)? };
         let root = Root::new(old.version().wrapping_add(1), directory_file, plan.depth);
         let directory = self.directory(root, guard)?;
-        let mut places = files.iter().flat_map(|&(file, tables)| (0..tables).map(move |number| TableRef { file, number }));
+        let mut places =
+            files.iter().flat_map(|&(file, tables)| (0..tables).map(move |number| TableRef { file, number }));
         for PlannedTable { prefix, depth, entries } in &plan.tables {
             let reference = places.next().expect("a place for every planned table");
             let table = self.table(reference, guard)?;
@@ -159,6 +159,25 @@ impl Index {
             self.retire_file(number as usize, queue);
         }
         Ok(())
+    }
+
+    /// Files for so many tables: their numbers, and how many each holds.
+    fn make_files(&self, mut left: usize) -> Result<Vec<(usize, usize)>> {
+        let page = self.page();
+        let mut files = Vec::new();
+        while left > 0 {
+            let tables = left.clamp(MIN_TABLES, MAX_TABLES);
+            let _mapping = self.mapping.lock();
+            let number = page.load(head::NEXT_INDEX);
+            let name = names::index(self.shard, number as u32);
+            let region = self.medium.create(&name, Kind::Index, self.shard, number, index_len(tables), 0)?;
+            debug_assert!(region.len() >= tables * TABLE);
+            self.files.set(number as usize, super::files::IndexFile::made_here(region));
+            page.store(head::NEXT_INDEX, number + 1);
+            files.push((number as usize, tables));
+            left -= left.min(tables);
+        }
+        Ok(files)
     }
 
     /// The part that a fix-up repeats. Files that nothing names any more are found by the pass after the open.

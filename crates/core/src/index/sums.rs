@@ -3,8 +3,8 @@
 use super::files::Index;
 use super::table::Table;
 use crate::layout::directory::{MAX_DEPTH, Root, entries_at, file_len, pages, sum_at};
-use crate::layout::table::TableRef;
 use crate::layout::head;
+use crate::layout::table::TableRef;
 use crate::mem::{Guard, Region, enter};
 use crate::{Error, Result};
 
@@ -62,7 +62,8 @@ impl Index {
             let mut last = 0;
             for entry in entries.clone() {
                 let word = directory.load(entries_at(root.depth()) + entry * 8);
-                let untouched = self.medium.clean && TableRef::from_word(word).is_some_and(|table| self.files.load(table.file, &guard).is_none());
+                let untouched = self.medium.clean
+                    && TableRef::from_word(word).is_some_and(|table| self.files.load(table.file, &guard).is_none());
                 if word == last || untouched {
                     continue;
                 }

@@ -5,7 +5,9 @@
 //! - the two words may be read apart: the key in the record is compared, and a record that is named is complete;
 //! - a table that is replaced is left as it was, and a reader looks again at the directory entry that led it there.
 
-use crate::layout::table::{DEPTH, EMPTY, NEXT, PREFIX, SLOT_COUNT, SLOTS, SUM, TABLE, TOMBSTONE, USED_LIVE, first_slot};
+use crate::layout::table::{
+    DEPTH, EMPTY, NEXT, PREFIX, SLOT_COUNT, SLOTS, SUM, TABLE, TOMBSTONE, USED_LIVE, first_slot,
+};
 use crate::mem::sync::{AtomicU64, Ordering};
 
 /// A table's words in its file.
@@ -228,9 +230,10 @@ mod loom_tests {
     }
 
     fn find(words: &[AtomicU64], hash: u64) -> Option<u64> {
-        (0..3).map(|slot| (words[slot * 2].load(Ordering::Acquire), slot)).find(|&(found, _)| found == hash).map(|(_, slot)| {
-            words[slot * 2 + 1].load(Ordering::Acquire)
-        })
+        (0..3)
+            .map(|slot| (words[slot * 2].load(Ordering::Acquire), slot))
+            .find(|&(found, _)| found == hash)
+            .map(|(_, slot)| words[slot * 2 + 1].load(Ordering::Acquire))
     }
 
     /// A hash that is seen has its record, and the record's bytes are complete.

@@ -62,9 +62,8 @@ pub(crate) const fn sum_at(depth: u32, page: usize) -> usize {
 /// The pages of a directory, as ranges of entries.
 pub(crate) fn pages(depth: u32) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
     let entries = 1usize << depth;
-    (0..entries.div_ceil(ENTRIES_PER_PAGE)).map(move |page| {
-        (page, page * ENTRIES_PER_PAGE..((page + 1) * ENTRIES_PER_PAGE).min(entries))
-    })
+    (0..entries.div_ceil(ENTRIES_PER_PAGE))
+        .map(move |page| (page, page * ENTRIES_PER_PAGE..((page + 1) * ENTRIES_PER_PAGE).min(entries)))
 }
 
 /// The length of the file that holds directories of this depth.

@@ -5,7 +5,9 @@ use super::directory::{self, Root};
 use super::extent::{self, Descriptor};
 use super::file::{self, Header, Kind};
 use super::hash::Keys;
-use super::intent::{self, ClearIntent, IndexIntent, Operation, RecordIntent, SegmentIntent, TableIntent, slot_place, slot_word};
+use super::intent::{
+    self, ClearIntent, IndexIntent, Operation, RecordIntent, SegmentIntent, TableIntent, slot_place, slot_word,
+};
 use super::record::{self, Type};
 use super::segment::{self, RecordRef, SegmentId, State};
 use super::table::{self, TableRef};
@@ -23,7 +25,9 @@ fn rows(behind: &str, nth: usize) -> Vec<Vec<String>> {
         let table: Vec<&str> = std::iter::from_fn(|| lines.next_if(|line| line.starts_with('|'))).collect();
         assert!(!table.is_empty(), "no table {nth} behind '{behind}'");
         if skipped == nth {
-            let cells = |line: &&str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned()).collect();
+            let cells = |line: &&str| {
+                line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+            };
             return table[2..].iter().map(cells).collect();
         }
     }
@@ -37,7 +41,8 @@ fn columns<const N: usize>(behind: &str, nth: usize) -> Vec<[String; N]> {
 /// Compares a table of offset, length and field with the code's.
 fn fields(behind: &str, nth: usize, code: &[(usize, usize, &str)]) {
     let doc = columns::<3>(behind, nth);
-    let code: Vec<[String; 3]> = code.iter().map(|&(at, len, name)| [at.to_string(), len.to_string(), name.to_owned()]).collect();
+    let code: Vec<[String; 3]> =
+        code.iter().map(|&(at, len, name)| [at.to_string(), len.to_string(), name.to_owned()]).collect();
     assert_eq!(doc, code, "{behind}");
 }
 
@@ -93,12 +98,17 @@ fn the_documents_file_names_are_the_codes() {
         (names::index(7, 0x12_3456), "idx-SS-NNNNNN"),
     ];
     for (name, pattern) in &patterns {
-        let spelled = pattern.replace("SS", "07").replace("GGGGGGGG", "12345678").replace("CCCCCCCC", "9abcdef0").replace("NNNNNN", "123456");
+        let spelled = pattern
+            .replace("SS", "07")
+            .replace("GGGGGGGG", "12345678")
+            .replace("CCCCCCCC", "9abcdef0")
+            .replace("NNNNNN", "123456");
         assert_eq!(*name, spelled);
     }
     let [first, second] = names::CHECKPOINTS;
     let fixed = [first, second, names::FIRST_CHECKPOINT, names::HEAD];
-    let expected: Vec<&str> = fixed.into_iter().chain(patterns.map(|(_, pattern)| pattern)).chain([names::SPARE, names::OWNER]).collect();
+    let expected: Vec<&str> =
+        fixed.into_iter().chain(patterns.map(|(_, pattern)| pattern)).chain([names::SPARE, names::OWNER]).collect();
     let doc: Vec<String> = columns::<1>("## Files", 0).into_iter().map(|[name]| name).collect();
     assert_eq!(doc, expected);
 }
@@ -185,7 +195,10 @@ fn difference(change: impl Fn(&mut Checkpoint)) -> (usize, usize) {
 fn the_documents_checkpoint_is_the_codes() {
     let inverted = |bytes: [u8; 16]| bytes.map(|byte| !byte);
     let at = |name: &'static str, (offset, len): (usize, usize)| (offset, len, name);
-    let shards = difference(|checkpoint| checkpoint.shards.extend([const { ShardState { entries: 0, seq: 0, chain: Vec::new() } }; 2])).0;
+    let shards = difference(|checkpoint| {
+        checkpoint.shards.extend([const { ShardState { entries: 0, seq: 0, chain: Vec::new() } }; 2])
+    })
+    .0;
     let code = [
         (checkpoint::MAGIC, 8, "magic"),
         (checkpoint::VERSION, 4, "version"),
@@ -215,7 +228,11 @@ fn the_documents_checkpoint_is_the_codes() {
 
 #[test]
 fn the_documents_head_is_the_codes() {
-    fields("## HEAD", 0, &[(0, file::HEADER, "header"), (head::SUSPECT, 8, "suspect"), (head::MAP_INTENT, 8, "map intent")]);
+    fields(
+        "## HEAD",
+        0,
+        &[(0, file::HEADER, "header"), (head::SUSPECT, 8, "suspect"), (head::MAP_INTENT, 8, "map intent")],
+    );
     assert_eq!((head::shard(0), head::shard(1)), (4096, 8192));
     assert_eq!(head::SHARD_LEN, 384, "what the page's sum is over ends here");
     fields(
@@ -298,7 +315,11 @@ fn the_documents_records_and_extents_are_the_codes() {
     let types = [Type::Put, Type::PutExtent, Type::Tombstone, Type::Clear, Type::Pad];
     let types = types.map(|kind| (format!("{kind:?}"), number(kind)));
     pairs("## Segments and records", 1, &types.each_ref().map(|(name, number)| (name.as_str(), *number)));
-    fields("## Extents", 0, &[(0, file::HEADER, "header"), (extent::KEY_HASH, 8, "key hash"), (extent::VALUE_AT, 0, "value")]);
+    fields(
+        "## Extents",
+        0,
+        &[(0, file::HEADER, "header"), (extent::KEY_HASH, 8, "key hash"), (extent::VALUE_AT, 0, "value")],
+    );
     let bytes = Descriptor { id: SegmentId(1), len: 2, sum: 3 }.encode();
     assert_eq!(bytes.len(), extent::DESCRIPTOR);
     let word = |value: u8| bytes.iter().position(|&byte| byte == value).unwrap();
@@ -325,7 +346,8 @@ fn the_documents_segment_table_is_the_codes() {
             (segment::ENTRY_MARKS + 8, segment::ENTRY - segment::ENTRY_MARKS - 8, "reserved"),
         ],
     );
-    let states: Vec<(String, u64)> = (0..).map_while(State::from_word).map(|state| (format!("{state:?}"), state.word())).collect();
+    let states: Vec<(String, u64)> =
+        (0..).map_while(State::from_word).map(|state| (format!("{state:?}"), state.word())).collect();
     let states: Vec<(&str, u64)> = states.iter().map(|(name, word)| (name.as_str(), *word)).collect();
     pairs("## Segment table", 2, &states);
     assert_eq!((segment::table_entries(0), segment::table_entries(1), segment::ENTRY), (64, 128, 64));
@@ -335,8 +357,9 @@ fn the_documents_segment_table_is_the_codes() {
 #[test]
 fn the_documents_directories_are_the_codes() {
     let doc = columns::<3>("## Directories", 0);
-    let code = [0, 1, 2, 8, 9, 10, 18, 26]
-        .map(|depth| [depth.to_string(), directory::entries_at(depth).to_string(), directory::file_len(depth).to_string()]);
+    let code = [0, 1, 2, 8, 9, 10, 18, 26].map(|depth| {
+        [depth.to_string(), directory::entries_at(depth).to_string(), directory::file_len(depth).to_string()]
+    });
     assert_eq!(doc, code);
     for depth in 0..=directory::SMALL_DEPTH {
         assert_eq!(directory::entries_at(depth), 4096 + 8 * ((1 << depth) - 1));
@@ -387,7 +410,11 @@ fn the_documents_tables_and_words_are_the_codes() {
 /// The bytes of an example, `hex NAME` in the document.
 fn example(name: &str) -> Vec<u8> {
     let lines = DOC.lines().skip_while(|line| line.trim_start_matches('`') != format!("hex {name}")).skip(1);
-    let digits: String = lines.take_while(|line| !line.starts_with("```")).flat_map(|line| line.chars()).filter(|c| !c.is_whitespace()).collect();
+    let digits: String = lines
+        .take_while(|line| !line.starts_with("```"))
+        .flat_map(|line| line.chars())
+        .filter(|c| !c.is_whitespace())
+        .collect();
     (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap()).collect()
 }
 
@@ -419,7 +446,13 @@ fn golden_headers_and_records_are_read_and_written() {
     let mut end = segment::FIRST_RECORD;
     for (name, kind, offset, seq, key, value) in records {
         assert_eq!(offset, end, "each stands right behind the one before");
-        let header = record::Header { kind, seq, key_len: key.len(), value_len: value.len(), body_sum: KEYS.body_sum(key, value) };
+        let header = record::Header {
+            kind,
+            seq,
+            key_len: key.len(),
+            value_len: value.len(),
+            body_sum: KEYS.body_sum(key, value),
+        };
         let mut bytes = vec![0; header.len(8)];
         bytes[..record::HEADER].copy_from_slice(&header.encode(id, offset, &KEYS));
         bytes[record::HEADER..record::HEADER + key.len()].copy_from_slice(key);
@@ -441,7 +474,8 @@ fn golden_checkpoint_intent_and_slot_are_read_and_written() {
     assert_eq!(Checkpoint::decode(&example("checkpoint")), Ok(checkpoint));
 
     let bytes = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
-    let words: intent::Words = std::array::from_fn(|at| if at == 0 { Operation::Put.word() } else { 0x100 + at as u64 });
+    let words: intent::Words =
+        std::array::from_fn(|at| if at == 0 { Operation::Put.word() } else { 0x100 + at as u64 });
     let intent = RecordIntent::decode(&words);
     same("intent", &bytes(&intent.encode(Operation::Put)));
     let golden = example("intent");

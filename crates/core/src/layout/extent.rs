@@ -32,6 +32,10 @@ impl Descriptor {
             return None;
         }
         let len = get_u64(bytes, 8);
-        (len <= super::MAX_VALUE as u64).then(|| Descriptor { id: SegmentId(get_u64(bytes, 0)), len, sum: get_u64(bytes, 16) })
+        (len <= super::MAX_VALUE as u64).then(|| Descriptor {
+            id: SegmentId(get_u64(bytes, 0)),
+            len,
+            sum: get_u64(bytes, 16),
+        })
     }
 }

@@ -112,7 +112,11 @@ mod tests {
         assert_eq!(Header::decode(&bytes, Kind::Segment, &KEYS), Some(header));
         assert_eq!(Header::decode(&bytes, Kind::Index, &KEYS), None);
         bytes[PREDECESSOR..SUM].copy_from_slice(&9u64.to_le_bytes());
-        assert_eq!(Header::decode(&bytes, Kind::Segment, &KEYS), Some(header), "between the two stores it is not linked yet");
+        assert_eq!(
+            Header::decode(&bytes, Kind::Segment, &KEYS),
+            Some(header),
+            "between the two stores it is not linked yet"
+        );
         let linked = Header { predecessor: 9, ..header };
         assert_eq!(Header::decode(&linked.encode(&KEYS), Kind::Segment, &KEYS), Some(linked));
         for bit in 0..PREDECESSOR * 8 {

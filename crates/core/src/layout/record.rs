@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_header_verifies_only_where_it_was_written() {
-        let header = Header { kind: Type::Put, seq: MAX_SEQ, key_len: 65535, value_len: 262_144, body_sum: (1 << 56) - 1 };
+        let header =
+            Header { kind: Type::Put, seq: MAX_SEQ, key_len: 65535, value_len: 262_144, body_sum: (1 << 56) - 1 };
         let id = SegmentId::new(1, 2);
         let bytes = header.encode(id, 64, &KEYS);
         assert_eq!(Header::verify(&bytes, id, 64, &KEYS), Some(header));

@@ -25,10 +25,24 @@ pub(crate) fn write(medium: &Medium, shard: u32, id: SegmentId, hash: u64, value
     }
 }
 
-fn write_file(medium: &Medium, name: &str, shard: u32, descriptor: &Descriptor, hash: u64, value: &[u8]) -> io::Result<()> {
+fn write_file(
+    medium: &Medium,
+    name: &str,
+    shard: u32,
+    descriptor: &Descriptor,
+    hash: u64,
+    value: &[u8],
+) -> io::Result<()> {
     let len = VALUE_AT as u64 + descriptor.len;
     let file = medium.dir.create_file(name, len)?;
-    let header = Header { kind: Kind::Extent, shard, id: descriptor.id.0, length: len, file: sys::file_id(&file)?, predecessor: 0 };
+    let header = Header {
+        kind: Kind::Extent,
+        shard,
+        id: descriptor.id.0,
+        length: len,
+        file: sys::file_id(&file)?,
+        predecessor: 0,
+    };
     let mut first = [0; KEY_HASH + 8];
     first[..HEADER].copy_from_slice(&header.encode(&medium.keys));
     first[KEY_HASH..].copy_from_slice(&hash.to_le_bytes());

@@ -3,8 +3,8 @@
 use super::segment::{Record, Segment};
 use crate::layout::file::{self, Header, Kind, UNLINKED};
 use crate::layout::segment::{
-    ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_SEGMENT, MAX_SEGMENTS, MIN_SEGMENT, RecordRef,
-    SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place, table_entries, table_len,
+    ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_SEGMENT, MAX_SEGMENTS,
+    MIN_SEGMENT, RecordRef, SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place, table_entries, table_len,
 };
 use crate::layout::{head, names};
 use crate::medium::{Medium, Page};
@@ -46,7 +46,14 @@ pub(crate) struct Entry {
 
 impl Log {
     pub fn new(medium: Arc<Medium>, shard: u32) -> Log {
-        Log { medium, shard, segments: Slots::new(), tables: Slots::new(), mapping: Mutex::new(()), prepared: Mutex::new(None) }
+        Log {
+            medium,
+            shard,
+            segments: Slots::new(),
+            tables: Slots::new(),
+            mapping: Mutex::new(()),
+            prepared: Mutex::new(None),
+        }
     }
 
     fn page(&self) -> Page<'_> {
@@ -66,7 +73,8 @@ impl Log {
         }
         for number in 0..count as u32 {
             let name = names::segment_table(self.shard, number);
-            let region = self.medium.map(&name, Kind::SegmentTable, self.shard, u64::from(number)).map_err(Error::of_index)?;
+            let region =
+                self.medium.map(&name, Kind::SegmentTable, self.shard, u64::from(number)).map_err(Error::of_index)?;
             if region.len() != table_len(number) {
                 return Err(self.damage("a file of the segment table has the wrong length"));
             }
@@ -92,7 +100,8 @@ impl Log {
 
     fn add_table(&self, number: u32) -> Result<()> {
         let name = names::segment_table(self.shard, number);
-        let region = self.medium.create(&name, Kind::SegmentTable, self.shard, u64::from(number), table_len(number), 0)?;
+        let region =
+            self.medium.create(&name, Kind::SegmentTable, self.shard, u64::from(number), table_len(number), 0)?;
         self.tables.set(number as usize, region);
         self.page().store(head::SEGMENT_TABLES, u64::from(number) + 1);
         Ok(())
@@ -107,7 +116,10 @@ impl Log {
     /// Makes sure that the table has an entry of this index.
     pub fn ensure_entry(&self, index: usize) -> Result<()> {
         if index >= MAX_SEGMENTS {
-            return Err(Error::new(Code::NoSpace, format!("Shard {} has as many segments as its table can list.", self.shard)));
+            return Err(Error::new(
+                Code::NoSpace,
+                format!("Shard {} has as many segments as its table can list.", self.shard),
+            ));
         }
         let (number, _) = entry_place(index);
         if u64::from(number) >= self.page().load(head::SEGMENT_TABLES) {
@@ -254,7 +266,14 @@ impl Log {
     pub fn make(&self, size: u64) -> Result<Prepared> {
         self.medium.spare.ensure(&self.medium, size)?;
         let id = self.next_id(head::SEGMENT_COUNTER)?;
-        let region = self.medium.create(&names::segment(self.shard, id), Kind::Segment, self.shard, id.0, size as usize, UNLINKED)?;
+        let region = self.medium.create(
+            &names::segment(self.shard, id),
+            Kind::Segment,
+            self.shard,
+            id.0,
+            size as usize,
+            UNLINKED,
+        )?;
         Ok(Prepared { id, region })
     }
 
@@ -283,7 +302,8 @@ impl Log {
         file.set_len(size).map_err(fail)?;
         let region = Region::map(&file, crate::mem::Access::Shared).map_err(fail)?;
         let file = sys::file_id(&file).map_err(fail)?;
-        let header = Header { kind: Kind::Segment, shard: self.shard, id: id.0, length: size, file, predecessor: UNLINKED };
+        let header =
+            Header { kind: Kind::Segment, shard: self.shard, id: id.0, length: size, file, predecessor: UNLINKED };
         self.medium.write_header(&region, &header);
         self.medium.dir.rename(name, &names::segment(self.shard, id)).map_err(fail)?;
         self.medium.names_changed.store(true, Ordering::Release);

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const TURN: Duration = Duration::from_millis(5);
 /// Until readers have left what was freed.
 const SOON: Duration = Duration::from_millis(2);
+/// After a flush that failed.
+const RETRY: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(3600);
 /// Short-lived threads that flush.
 const MAX_FLUSHES: usize = 8;
@@ -105,6 +107,12 @@ fn turn(map: &Arc<Instance>) -> Duration {
             wait = wait.min(due);
         }
     }
+    if let Some(failed) = *map.flush_failed.lock()
+        && failed.elapsed() < RETRY
+        && checkpoint
+    {
+        return wait.min(RETRY).max(SOON);
+    }
     if checkpoint && flush_aside(map) {
         service.flushed_at = Instant::now();
     } else if checkpoint {
@@ -126,7 +134,8 @@ fn flush_aside(map: &Arc<Instance>) -> bool {
     let flushing = Arc::clone(map);
     let spawned = std::thread::Builder::new().name("opendiskmap-sync".into()).spawn(move || {
         // What fails here fails for the user's next write or flush too: the map has remembered it.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| flushing.flush()));
+        let flushed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| flushing.flush()));
+        *flushing.flush_failed.lock() = if matches!(flushed, Ok(Ok(()))) { None } else { Some(Instant::now()) };
         flushing.flushing.store(false, Ordering::Release);
         FLUSHES.fetch_sub(1, Ordering::AcqRel);
         drop(flushing);

@@ -1,8 +1,8 @@
 //! Iteration over all shards, in pages.
 
 use super::Map;
-use crate::shard::{Copied, Portion, Position};
 use crate::Result;
+use crate::shard::{Copied, Portion, Position};
 
 /// A position in the map. Holds nothing between two steps.
 #[derive(Debug, Default)]

@@ -74,7 +74,9 @@ impl Drop for Finish<'_> {
         state.done = self.served;
         state.failed = match self.result.take() {
             Some(result) => result.err(),
-            None => Some(Error::new(crate::Code::Poisoned, "A flush stopped halfway. Close the map and open it again.")),
+            None => {
+                Some(Error::new(crate::Code::Poisoned, "A flush stopped halfway. Close the map and open it again."))
+            }
         };
         self.flusher.changed.notify_all();
     }

@@ -41,6 +41,8 @@ pub(crate) struct Instance {
     /// One call at a time makes room on a full disk.
     room: Mutex<()>,
     pub flushing: AtomicBool,
+    /// When the background's last flush failed. It is not tried again at once: what is wrong may stay so.
+    pub flush_failed: Mutex<Option<Instant>>,
 }
 
 /// What the background remembers of a map.
@@ -70,6 +72,7 @@ impl Instance {
             serving: Mutex::new(Service { closed: false, flushed_at: Instant::now(), orphans_removed: false }),
             room: Mutex::new(()),
             flushing: AtomicBool::new(false),
+            flush_failed: Mutex::new(None),
             medium,
             shards,
         };
@@ -183,11 +186,15 @@ impl Instance {
 
     /// Somebody may have deleted or replaced the directory under us: then what we write goes nowhere.
     fn check_files(&self) -> Result<()> {
-        let gone = self.medium.dir.is_gone().unwrap_or(false) || recover::head_id(&self.medium.dir).ok() != Some(self.head_id);
+        let gone =
+            self.medium.dir.is_gone().unwrap_or(false) || recover::head_id(&self.medium.dir).ok() != Some(self.head_id);
         if gone {
             return Err(Error::new(
                 Code::FileGone,
-                format!("Files of the map {} were deleted or replaced while it was open. Copy what you need to a new map.", self.path.display()),
+                format!(
+                    "Files of the map {} were deleted or replaced while it was open. Copy what you need to a new map.",
+                    self.path.display()
+                ),
             ));
         }
         Ok(())
@@ -304,7 +311,10 @@ impl Instance {
     pub fn make_room(&self) -> Result<()> {
         let _room = self.room.lock();
         // A step that finds no room has done what it could; what it emptied is freed by the flush.
-        while self.step(Effort::Full).or_else(|error| if error.code() == Code::NoSpace { Ok(false) } else { Err(error) })? {}
+        while self
+            .step(Effort::Full)
+            .or_else(|error| if error.code() == Code::NoSpace { Ok(false) } else { Err(error) })?
+        {}
         self.flush()?;
         self.drain();
         self.restore_spare()

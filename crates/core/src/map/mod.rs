@@ -75,7 +75,10 @@ impl Map {
     fn writable(&self) -> Result<&Instance> {
         let instance = self.instance()?;
         if self.read_only {
-            return Err(Error::new(Code::ReadOnly, "The map was opened with readOnly: true. Open it for writing to change it."));
+            return Err(Error::new(
+                Code::ReadOnly,
+                "The map was opened with readOnly: true. Open it for writing to change it.",
+            ));
         }
         Ok(instance)
     }
@@ -100,7 +103,11 @@ impl Map {
 
     /// Shows an inline value's bytes to `sink`, which must only copy them, and hands a long value out as an open extent.
     #[inline]
-    pub fn read_with<'a>(&'a self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<Option<(u64, Option<Extent<'a>>)>> {
+    pub fn read_with<'a>(
+        &'a self,
+        key: &[u8],
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<Option<(u64, Option<Extent<'a>>)>> {
         let instance = self.instance()?;
         check_key(key)?;
         let hash = instance.medium.keys.hash(key);
@@ -165,7 +172,10 @@ impl Map {
         let instance = self.writable()?;
         check_key(key)?;
         if value.len() > MAX_VALUE {
-            return Err(Error::new(Code::TooLarge, format!("A value has at most {MAX_VALUE} bytes once encoded; this one has {}.", value.len())));
+            return Err(Error::new(
+                Code::TooLarge,
+                format!("A value has at most {MAX_VALUE} bytes once encoded; this one has {}.", value.len()),
+            ));
         }
         let hash = instance.medium.keys.hash(key);
         let shard = instance.shard(hash);
@@ -183,7 +193,12 @@ impl Map {
         }
         let descriptor = shard.write_extent(hash, value)?;
         let bytes = descriptor.encode();
-        let stored = shard.put(hash, key, Body { kind: Type::PutExtent, value: &bytes, sum: keys.body_sum(key, &bytes) }, expect);
+        let stored = shard.put(
+            hash,
+            key,
+            Body { kind: Type::PutExtent, value: &bytes, sum: keys.body_sum(key, &bytes) },
+            expect,
+        );
         let recorded = matches!(stored, Ok(Change::Inserted | Change::Updated));
         shard.settle_extent(descriptor.id, recorded);
         stored
@@ -292,7 +307,10 @@ impl Map {
 
 fn check_key(key: &[u8]) -> Result<()> {
     if key.len() > MAX_KEY {
-        return Err(Error::new(Code::TooLarge, format!("A key has at most {MAX_KEY} bytes once encoded; this one has {}.", key.len())));
+        return Err(Error::new(
+            Code::TooLarge,
+            format!("A key has at most {MAX_KEY} bytes once encoded; this one has {}.", key.len()),
+        ));
     }
     Ok(())
 }

@@ -97,7 +97,9 @@ impl Options {
         if let Some(mode) = self.mode
             && (mode > 0o777 || mode & 0o700 != 0o700)
         {
-            return invalid(format!("mode must let the owner read, write and search, like 0o700; 0o{mode:o} does not."));
+            return invalid(format!(
+                "mode must let the owner read, write and search, like 0o700; 0o{mode:o} does not."
+            ));
         }
         if let Some(Some(interval)) = self.flush_interval
             && interval.is_zero()
@@ -107,10 +109,16 @@ impl Options {
         let (new_key, new_value) = (Some(&self.new_codecs.0), Some(&self.new_codecs.1));
         for codec in [self.key_codec.as_ref(), self.value_codec.as_ref(), new_key, new_value].into_iter().flatten() {
             if codec.name.is_empty() || codec.name.len() > MAX_CODEC_NAME {
-                return invalid(format!("A codec's name has 1 to {MAX_CODEC_NAME} bytes; this one has {}.", codec.name.len()));
+                return invalid(format!(
+                    "A codec's name has 1 to {MAX_CODEC_NAME} bytes; this one has {}.",
+                    codec.name.len()
+                ));
             }
             if codec.param.len() > MAX_CODEC_PARAM {
-                return invalid(format!("A codec's parameter has at most {MAX_CODEC_PARAM} bytes; this one has {}.", codec.param.len()));
+                return invalid(format!(
+                    "A codec's parameter has at most {MAX_CODEC_PARAM} bytes; this one has {}.",
+                    codec.param.len()
+                ));
             }
         }
         Ok(())

@@ -93,7 +93,10 @@ fn open_directory(path: &Path, options: &Options) -> Result<Dir> {
         Ok(dir) => Ok(dir),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if !options.create || options.read_only {
-                return refuse(Code::NotFound, format!("There is no map at {shown}. Check the path, or open it with create: true."));
+                return refuse(
+                    Code::NotFound,
+                    format!("There is no map at {shown}. Check the path, or open it with create: true."),
+                );
             }
             match Dir::create(path, mode) {
                 Ok(dir) => Ok(dir),
@@ -107,9 +110,10 @@ fn open_directory(path: &Path, options: &Options) -> Result<Dir> {
                 Err(error) => Err(Error::os(format_args!("make the directory {shown}"), &error)),
             }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            refuse(Code::NotAMap, format!("{shown} is not a directory. A map is a directory of its own; choose another path."))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => refuse(
+            Code::NotAMap,
+            format!("{shown} is not a directory. A map is a directory of its own; choose another path."),
+        ),
         Err(error) => Err(Error::os(format_args!("open {shown}"), &error)),
     }
 }
@@ -118,7 +122,10 @@ fn check_join(instance: &Instance, options: &Options) -> Result<()> {
     if !options.read_only && !instance.medium.writable {
         return Err(Error::new(
             Code::Locked,
-            format!("{} is open for reading only in this process. Close that handle to open it for writing.", instance.path.display()),
+            format!(
+                "{} is open for reading only in this process. Close that handle to open it for writing.",
+                instance.path.display()
+            ),
         ));
     }
     let (key, value) = instance.codecs();
@@ -139,9 +146,10 @@ fn mismatch(option: &str, why: &str) -> Error {
 
 fn check_shards(options: &Options, shards: u32) -> Result<()> {
     match options.shards {
-        Some(stated) if stated != shards => {
-            Err(mismatch("shards", &format!("the map was made with {shards}, not {stated}. Leave it out to open the map as it is")))
-        }
+        Some(stated) if stated != shards => Err(mismatch(
+            "shards",
+            &format!("the map was made with {shards}, not {stated}. Leave it out to open the map as it is"),
+        )),
         _ => Ok(()),
     }
 }
@@ -154,7 +162,10 @@ fn check_codecs(options: &Options, key: &Codec, value: &Codec) -> Result<()> {
             let detail = if stated.name == stored.name { " with another parameter" } else { "" };
             return Err(Error::new(
                 Code::CodecMismatch,
-                format!("The map's {what}s are stored with the codec '{}'{detail}; it was opened with '{}'. Open it with the stored one.", stored.name, stated.name),
+                format!(
+                    "The map's {what}s are stored with the codec '{}'{detail}; it was opened with '{}'. Open it with the stored one.",
+                    stored.name, stated.name
+                ),
             ));
         }
     }
@@ -167,7 +178,9 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options) -> Result<Instanc
     if let Some(kind) = dir.network_file_system().map_err(os("look at the file system"))? {
         return Err(Error::new(
             Code::FsUnsupported,
-            format!("{shown} is on a network file system ({kind}), where other machines can change the files. Use a local disk."),
+            format!(
+                "{shown} is on a network file system ({kind}), where other machines can change the files. Use a local disk."
+            ),
         ));
     }
     lock(&dir, path, options.read_only)?;
@@ -194,7 +207,10 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options) -> Result<Instanc
         Found::Nothing => {
             check_unfinished(&dir, path)?;
             if !options.create || options.read_only {
-                return Err(Error::new(Code::NotFound, format!("There is no map in {shown}. Check the path, or open it with create: true.")));
+                return Err(Error::new(
+                    Code::NotFound,
+                    format!("There is no map in {shown}. Check the path, or open it with create: true."),
+                ));
             }
             dir.set_mode(options.mode.unwrap_or(DEFAULT_MODE));
             write_owner(&dir)?;
@@ -249,17 +265,25 @@ fn check_unfinished(dir: &Dir, path: &Path) -> Result<()> {
     for name in &names {
         let ours = match names::parse(name) {
             None => false,
-            Some(Name::Head) => dir.read(name).is_ok_and(|bytes| is_blank_or(&bytes, &Kind::Head.magic().to_le_bytes())),
+            Some(Name::Head) => {
+                dir.read(name).is_ok_and(|bytes| is_blank_or(&bytes, &Kind::Head.magic().to_le_bytes()))
+            }
             Some(Name::Checkpoint) => dir.read(name).is_ok_and(|bytes| is_blank_or(&bytes, CHECKPOINT_MAGIC)),
             Some(Name::Owner) => dir.read(name).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_digit)),
             Some(_) => {
-                return Err(Error::corrupt(format_args!("{} has records or an index, and no checkpoint", path.display())));
+                return Err(Error::corrupt(format_args!(
+                    "{} has records or an index, and no checkpoint",
+                    path.display()
+                )));
             }
         };
         if !ours {
             return Err(Error::new(
                 Code::NotAMap,
-                format!("{} holds something else ({name}). A map needs a directory of its own; choose another path.", path.display()),
+                format!(
+                    "{} holds something else ({name}). A map needs a directory of its own; choose another path.",
+                    path.display()
+                ),
             ));
         }
     }

@@ -52,7 +52,10 @@ impl Region {
     /// `count` words from a byte offset on.
     #[inline]
     pub fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
-        assert!(offset.is_multiple_of(8) && count <= self.len() / 8 && offset <= self.len() - count * 8, "word out of range");
+        assert!(
+            offset.is_multiple_of(8) && count <= self.len() / 8 && offset <= self.len() - count * 8,
+            "word out of range"
+        );
         // SAFETY:
         // - offset + 8 × count is at most the mapping's length (checked above), and the mapping lives as long as `self`;
         // - mappings start on a page, so a multiple of 8 is aligned for a word;

@@ -78,7 +78,8 @@ impl<T> Slots<T> {
             let fresh: Box<[AtomicPtr<T>]> = (0..FIRST << chunk).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
             let fresh = Box::into_raw(fresh).cast::<AtomicPtr<T>>();
             // AcqRel: partner of the load in `slot`.
-            if self.chunks[chunk].compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            if self.chunks[chunk].compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire).is_err()
+            {
                 // SAFETY: nobody else saw this chunk: it was made above, with this length, and not published.
                 drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(fresh, FIRST << chunk)) });
             }

@@ -1,6 +1,7 @@
 //! Appending a record and changing its slot, as one operation: intent, record, slot, counters, tail.
 
 use super::{Shard, Writer};
+use crate::Result;
 use crate::layout::head;
 use crate::layout::intent::{Operation, RecordIntent, slot_place};
 use crate::layout::record::Header;
@@ -8,7 +9,6 @@ use crate::layout::segment::RecordRef;
 use crate::layout::table::TableRef;
 use crate::mem::Guard;
 use crate::rules::{Rule, holds};
-use crate::Result;
 
 /// A record's bytes, still in their parts.
 #[derive(Clone, Copy)]
@@ -21,7 +21,14 @@ pub(super) struct Parts<'a> {
 impl Shard {
     /// Does a whole operation. Everything that can fail was done before: an error here means that the mapping itself is
     /// not what it was a moment ago, and closes the shard.
-    pub(super) fn append(&self, writer: &mut Writer, operation: Operation, intent: &RecordIntent, parts: Parts<'_>, guard: &Guard) -> Result<()> {
+    pub(super) fn append(
+        &self,
+        writer: &mut Writer,
+        operation: Operation,
+        intent: &RecordIntent,
+        parts: Parts<'_>,
+        guard: &Guard,
+    ) -> Result<()> {
         let page = self.page();
         let intended = match operation {
             Operation::Move | Operation::MoveMark => holds(Rule::MoveIntent),
@@ -33,7 +40,8 @@ impl Shard {
         if !holds(Rule::SlotAfterRecord) {
             self.finish_slot(operation, intent, guard)?;
         }
-        let appended = self.write_record(intent, parts, guard).and_then(|()| self.finish_record(operation, intent, false, guard));
+        let appended =
+            self.write_record(intent, parts, guard).and_then(|()| self.finish_record(operation, intent, false, guard));
         if appended.is_err() {
             self.poison();
         }
@@ -59,7 +67,13 @@ impl Shard {
     }
 
     /// Everything after the record's bytes; a fix-up does it again, however far it had come.
-    pub(super) fn finish_record(&self, operation: Operation, intent: &RecordIntent, again: bool, guard: &Guard) -> Result<()> {
+    pub(super) fn finish_record(
+        &self,
+        operation: Operation,
+        intent: &RecordIntent,
+        again: bool,
+        guard: &Guard,
+    ) -> Result<()> {
         self.finish_slot(operation, intent, guard)?;
         let record = RecordRef(intent.record);
         self.log.set_live(record.segment(), intent.new_segment_live, guard)?;

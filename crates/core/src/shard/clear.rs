@@ -2,12 +2,12 @@
 
 use super::room::Purpose;
 use super::{Locked, Shard, Writer};
+use crate::layout::directory::Root;
 use crate::layout::head;
 use crate::layout::intent::{ClearIntent, Operation};
 use crate::layout::names::{self, Name};
 use crate::layout::record::{HEADER, Header, Type};
 use crate::layout::segment::{RecordRef, SegmentId};
-use crate::layout::directory::Root;
 use crate::mem::{Guard, enter};
 use crate::{Error, Result};
 

@@ -216,7 +216,14 @@ impl Shard {
         Ok(())
     }
 
-    fn empty_record(&self, writer: &mut Writer, victim: Victim, record: &Record<'_>, may_grow: bool, guard: &Guard) -> Result<()> {
+    fn empty_record(
+        &self,
+        writer: &mut Writer,
+        victim: Victim,
+        record: &Record<'_>,
+        may_grow: bool,
+        guard: &Guard,
+    ) -> Result<()> {
         let hash = match record.header.kind {
             Type::Pad => return Ok(()),
             Type::Clear => 0,
@@ -226,7 +233,9 @@ impl Shard {
             Type::Put | Type::PutExtent => self.slot_of(hash, record, guard)?,
             // A tombstone or clear is needed while an older segment may hold what it covers.
             _ if writer.chain.first() == Some(&victim.index) => None,
-            Type::Tombstone if self.probe(hash, record.key(), guard)?.is_some_and(|(_, _, found)| found.is_some()) => None,
+            Type::Tombstone if self.probe(hash, record.key(), guard)?.is_some_and(|(_, _, found)| found.is_some()) => {
+                None
+            }
             _ => Some((0, 0)),
         };
         let Some((slot, used_live)) = live else { return Ok(()) };

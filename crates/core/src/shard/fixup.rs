@@ -1,12 +1,12 @@
 //! Finishing, or undoing, the operation that a killed process left in flight.
 
 use super::Shard;
+use crate::Result;
 use crate::layout::head;
 use crate::layout::intent::{ClearIntent, IndexIntent, Operation, RecordIntent, SegmentIntent, TableIntent};
 use crate::layout::record::{HEADER, Header, Type};
 use crate::layout::segment::{RecordRef, State};
 use crate::mem::{Guard, enter};
-use crate::Result;
 
 impl Shard {
     /// To be called before anything else changes the shard; `clearing`: the map's own intent is raised. May be killed and
@@ -85,18 +85,16 @@ impl Shard {
             return Err(self.damage("an intent names a record beyond its segment"));
         };
         let scanned = self.log.scan(segment.id, place.segment())?;
-        let whole = scanned
-            .headed(place.offset(), self.align(), &self.medium.keys)
-            .is_some_and(|record| {
-                // An earlier fix-up may have left a pad here, which verifies as well and is not what was meant.
-                let meant = match operation {
-                    Operation::Put => record.header.kind.is_put() && record.header.seq == intent.seq,
-                    Operation::Delete => record.header.kind == Type::Tombstone && record.header.seq == intent.seq,
-                    Operation::Move => record.header.kind.is_put(),
-                    _ => matches!(record.header.kind, Type::Tombstone | Type::Clear),
-                };
-                meant && record.len() == length && record.body_verifies(&self.medium.keys)
-            });
+        let whole = scanned.headed(place.offset(), self.align(), &self.medium.keys).is_some_and(|record| {
+            // An earlier fix-up may have left a pad here, which verifies as well and is not what was meant.
+            let meant = match operation {
+                Operation::Put => record.header.kind.is_put() && record.header.seq == intent.seq,
+                Operation::Delete => record.header.kind == Type::Tombstone && record.header.seq == intent.seq,
+                Operation::Move => record.header.kind.is_put(),
+                _ => matches!(record.header.kind, Type::Tombstone | Type::Clear),
+            };
+            meant && record.len() == length && record.body_verifies(&self.medium.keys)
+        });
         if whole {
             segment.log.publish(end);
             return self.finish_record(operation, intent, true, guard);

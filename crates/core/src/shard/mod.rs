@@ -146,6 +146,7 @@ impl Shard {
             return Err(self.damage("the shard's page does not match its sum"));
         }
         self.log.open_tables()?;
+        self.index.check_files()?;
         if self.medium.clean {
             self.index.check_directory()?;
         }
@@ -202,7 +203,10 @@ impl Shard {
     fn poisoned(&self) -> Error {
         Error::new(
             Code::Poisoned,
-            format!("An earlier call failed halfway in shard {}. Close the map and open it again; please report this.", self.number),
+            format!(
+                "An earlier call failed halfway in shard {}. Close the map and open it again; please report this.",
+                self.number
+            ),
         )
     }
 
@@ -258,7 +262,8 @@ impl Shard {
             wanted = true;
         }
         wanted |= !writer.dead_extents.is_empty() && self.extents_over_bound(writer);
-        wanted |= self.wants_prefault(tail) || self.over_bound(writer) && writer.rested_at != tail.0 && writer.victim.is_none();
+        wanted |= self.wants_prefault(tail)
+            || self.over_bound(writer) && writer.rested_at != tail.0 && writer.victim.is_none();
         if wanted {
             self.medium.want_background();
         }

@@ -1,13 +1,13 @@
 //! A shard's part of a checkpoint: note where the log stands, make that durable, then free what the checkpoint let go of.
 
 use super::{Locked, Shard};
+use crate::Result;
 use crate::layout::checkpoint::{Link, ShardState};
 use crate::layout::extent::Descriptor;
 use crate::layout::head;
 use crate::layout::segment::{SegmentId, State};
 use crate::log::extent;
 use crate::mem::{READERS, enter};
-use crate::Result;
 
 /// What a shard looked like when its tail was noted.
 #[derive(Debug, Default)]
@@ -57,7 +57,10 @@ impl Shard {
     }
 
     /// The files that a note needs on the disk, as calls that can be spread over threads.
-    pub fn syncs<'a>(&'a self, note: &'a Note) -> impl Iterator<Item = Box<dyn FnOnce() -> Result<()> + Send + 'a>> + 'a {
+    pub fn syncs<'a>(
+        &'a self,
+        note: &'a Note,
+    ) -> impl Iterator<Item = Box<dyn FnOnce() -> Result<()> + Send + 'a>> + 'a {
         let segments = note.sync.iter().map(move |&(index, end, _)| -> Box<dyn FnOnce() -> Result<()> + Send> {
             Box::new(move || {
                 let guard = enter();
@@ -154,9 +157,12 @@ impl Shard {
         self.index.settled();
         match name {
             Name::Segment { id, .. } => {
-                let listed = (0..writer.high)
-                    .any(|index| self.log.entry(index, &guard).is_ok_and(|entry| entry.state != State::Free && entry.id == id));
-                listed || self.log.is_prepared(id) || writer.leaving.iter().any(|(_, _, name)| *name == crate::layout::names::segment(self.number, id))
+                let listed = (0..writer.high).any(|index| {
+                    self.log.entry(index, &guard).is_ok_and(|entry| entry.state != State::Free && entry.id == id)
+                });
+                listed
+                    || self.log.is_prepared(id)
+                    || writer.leaving.iter().any(|(_, _, name)| *name == crate::layout::names::segment(self.number, id))
             }
             Name::Extent { id, .. } => {
                 if self.extents.lock().in_flight.contains(&id) || !self.is_written() {

@@ -58,6 +58,9 @@ impl Shard {
     /// Whether a checkpoint would free something.
     pub fn has_freeable(&self) -> bool {
         let writer = self.writer.read();
-        !writer.emptied.is_empty() || !writer.dead_extents.is_empty() || !writer.leaving.is_empty() || !writer.leaving_extents.is_empty()
+        !writer.emptied.is_empty()
+            || !writer.dead_extents.is_empty()
+            || !writer.leaving.is_empty()
+            || !writer.leaving_extents.is_empty()
     }
 }

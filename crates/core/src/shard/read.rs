@@ -96,7 +96,13 @@ impl Shard {
 
     /// Whether a slot with the key's hash names the key's record, which it leaves in `found`.
     #[inline]
-    pub(super) fn is_key<'g>(&'g self, record: u64, key: &[u8], found: &mut Option<Record<'g>>, guard: &'g Guard) -> Result<bool> {
+    pub(super) fn is_key<'g>(
+        &'g self,
+        record: u64,
+        key: &[u8],
+        found: &mut Option<Record<'g>>,
+        guard: &'g Guard,
+    ) -> Result<bool> {
         let record = self.log.record(RecordRef(record), guard)?;
         if !record.header.kind.is_put() {
             return Err(self.damage("a slot names a record that is not a put"));

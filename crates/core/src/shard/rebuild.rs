@@ -3,10 +3,10 @@
 use super::{Locked, OPEN, REBUILDING, Shard, Writer};
 use crate::index::Probe;
 use crate::layout::checkpoint::Link;
+use crate::layout::head;
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
 use crate::layout::table::{EMPTY, FULL};
-use crate::layout::head;
 use crate::log::{Record, Segment, extent};
 use crate::mem::{Guard, enter};
 use crate::{Error, Result};
@@ -42,7 +42,10 @@ impl Shard {
         for link in chain {
             let segment = self.log.scan(link.id, 0)?;
             if !(FIRST_RECORD as u64..=segment.size()).contains(&link.end) {
-                return Err(Error::corrupt(format_args!("a segment of shard {} is not as long as the checkpoint says", self.number)));
+                return Err(Error::corrupt(format_args!(
+                    "a segment of shard {} is not as long as the checkpoint says",
+                    self.number
+                )));
             }
             let end = self.walk(&segment, FIRST_RECORD, link.end as usize, &mut plan, false);
             if (end as u64) < link.end && link.end as usize - end >= HEADER {
@@ -61,7 +64,9 @@ impl Shard {
                 return Ok(plan);
             }
         }
-        while let Some(id) = successors.get(&last).and_then(|ids| ids.iter().filter(|id| !seen.contains(id)).max()).copied() {
+        while let Some(id) =
+            successors.get(&last).and_then(|ids| ids.iter().filter(|id| !seen.contains(id)).max()).copied()
+        {
             seen.insert(id);
             let Ok(segment) = self.log.scan(id, 0) else { break };
             let end = self.walk(&segment, FIRST_RECORD, segment.log.len(), &mut plan, true);
@@ -179,7 +184,9 @@ impl Shard {
             if end.saturating_sub(at) < HEADER {
                 return None;
             }
-            let record = segment.headed(at, self.align(), &self.medium.keys).filter(|record| record.body_verifies(&self.medium.keys));
+            let record = segment
+                .headed(at, self.align(), &self.medium.keys)
+                .filter(|record| record.body_verifies(&self.medium.keys));
             let Some(record) = record else {
                 let failed = segment.damage(at);
                 at = end;
@@ -226,7 +233,9 @@ impl Shard {
         for place in extents {
             let record = self.log.record(place, guard)?;
             let hash = self.medium.keys.hash(record.key());
-            let wins = self.probe(hash, record.key(), guard)?.is_some_and(|(_, _, found)| found.is_some_and(|found| found.place == place));
+            let wins = self
+                .probe(hash, record.key(), guard)?
+                .is_some_and(|(_, _, found)| found.is_some_and(|found| found.place == place));
             if let Some(descriptor) = record.extent().filter(|_| wins) {
                 if !extent::verifies(&self.medium, self.number, &descriptor) {
                     return Err(Error::corrupt(format_args!(
@@ -254,7 +263,9 @@ impl Shard {
         let is_put = record.header.kind.is_put();
         let word = if is_put { record.place.0 } else { record.place.0 | BURIED };
         loop {
-            let Some(place) = self.index.resolve(hash, guard)? else { return Err(self.damage("the new index has no directory")) };
+            let Some(place) = self.index.resolve(hash, guard)? else {
+                return Err(self.damage("the new index has no directory"));
+            };
             let mut before = None;
             let probe = place.table.probe(hash, |found| {
                 let other = self.log.record(RecordRef(found & !BURIED), guard)?;

@@ -59,7 +59,13 @@ impl Shard {
     /// Makes sure that the tail has room for a record. On a full disk a delete or a compaction may be given a part of the
     /// spare.
     #[inline]
-    pub(super) fn make_room(&self, writer: &mut Writer, length: usize, purpose: Purpose, guard: &Guard) -> Result<Room> {
+    pub(super) fn make_room(
+        &self,
+        writer: &mut Writer,
+        length: usize,
+        purpose: Purpose,
+        guard: &Guard,
+    ) -> Result<Room> {
         if (self.tail().offset() + length) as u64 <= writer.tail_size {
             return Ok(Room::There);
         }
@@ -80,7 +86,9 @@ impl Shard {
         self.medium.waits.fetch_add(1, Ordering::Relaxed);
         let made = match self.log.make(self.log.next_size(live, length)) {
             // On a disk that is nearly full a small segment may still fit.
-            Err(error) if error.code() == Code::NoSpace => self.log.make(self.log.next_size(0, length)).map_err(|_| error),
+            Err(error) if error.code() == Code::NoSpace => {
+                self.log.make(self.log.next_size(0, length)).map_err(|_| error)
+            }
             made => made,
         };
         match made {
@@ -90,7 +98,9 @@ impl Shard {
                 self.join(writer, prepared, guard)?;
                 Ok(Room::Made)
             }
-            Err(error) if error.code() == Code::NoSpace && purpose != Purpose::Put => self.borrow_spare(writer, purpose, error, guard),
+            Err(error) if error.code() == Code::NoSpace && purpose != Purpose::Put => {
+                self.borrow_spare(writer, purpose, error, guard)
+            }
             Err(error) if error.code() == Code::NoSpace => {
                 self.medium.pressed.store(true, Ordering::Release);
                 self.medium.want_background();

@@ -54,8 +54,11 @@ impl Shard {
         let Some(place) = self.index.resolve(from.prefix >> bits, &guard)? else { return Ok(None) };
         self.index.check_place(&place, from.prefix >> bits)?;
         let (table, depth) = (place.table, place.table.depth());
-        let mut entries: Vec<(u64, u64)> =
-            table.entries().map(|(hash, record)| (self.index.prefix(hash), record)).filter(|&(prefix, _)| prefix >= from.prefix).collect();
+        let mut entries: Vec<(u64, u64)> = table
+            .entries()
+            .map(|(hash, record)| (self.index.prefix(hash), record))
+            .filter(|&(prefix, _)| prefix >= from.prefix)
+            .collect();
         entries.sort_unstable();
         let mut rest = entries.as_slice();
         while let Some(&(prefix, _)) = rest.first() {

@@ -52,7 +52,8 @@ impl Shard {
             }
             self.create(&mut writer, &guard)?;
         }
-        let header = Header { kind: body.kind, seq: 0, key_len: key.len(), value_len: body.value.len(), body_sum: body.sum };
+        let header =
+            Header { kind: body.kind, seq: 0, key_len: key.len(), value_len: body.value.len(), body_sum: body.sum };
         let length = header.len(self.align());
         // Room comes first: making it may move records, and with them what a search found.
         self.make_room(&mut writer, length, Purpose::Put, &guard)?;
@@ -78,7 +79,8 @@ impl Shard {
         intent.hash = hash;
         intent.old_hash = hash_before;
         intent.entries = page.load(head::ENTRIES) + u64::from(is_new);
-        intent.used_live = u64::from(used + u32::from(hash_before == EMPTY)) << 32 | u64::from(live + u32::from(is_new));
+        intent.used_live =
+            u64::from(used + u32::from(hash_before == EMPTY)) << 32 | u64::from(live + u32::from(is_new));
         intent.live += length as u64;
         intent.new_segment_live += length as u64;
         if old.is_some_and(|old| old.place.segment() == tail.segment()) {
@@ -172,13 +174,22 @@ impl Shard {
     }
 
     /// The parts of an intent that all changes share: the record at the tail, the old record dead.
-    pub(super) fn intent(&self, writer: &super::Writer, length: usize, old: Option<&Record<'_>>, guard: &Guard) -> Result<RecordIntent> {
+    pub(super) fn intent(
+        &self,
+        writer: &super::Writer,
+        length: usize,
+        old: Option<&Record<'_>>,
+        guard: &Guard,
+    ) -> Result<RecordIntent> {
         debug_assert!(!writer.chain.is_empty());
         let page = self.page();
         let tail = self.tail();
         let seq = page.load(head::SEQ) + 1;
         if seq > MAX_SEQ {
-            return Err(Error::new(Code::TooLarge, "The shard has used up its sequence numbers. Copy the map into a new one."));
+            return Err(Error::new(
+                Code::TooLarge,
+                "The shard has used up its sequence numbers. Copy the map into a new one.",
+            ));
         }
         let old_length = old.map_or(0, |old| old.len() as u64);
         let mut new_segment_live = self.log.live(tail.segment(), guard)?;

@@ -18,7 +18,10 @@ pub(crate) struct FileId {
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge | io::ErrorKind::OutOfMemory
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::OutOfMemory
     )
 }
 
@@ -26,7 +29,10 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 pub(crate) fn random<const N: usize>() -> crate::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {
-        crate::Error::new(crate::Code::Io, format!("Could not read random bytes: {error}. Check that the system has a random source."))
+        crate::Error::new(
+            crate::Code::Io,
+            format!("Could not read random bytes: {error}. Check that the system has a random source."),
+        )
     })?;
     Ok(bytes)
 }

@@ -248,7 +248,8 @@ pub(crate) fn boot_id() -> [u8; 16] {
     }
     #[cfg(target_os = "macos")]
     {
-        if let Ok(output) = std::process::Command::new("/usr/sbin/sysctl").args(["-n", "kern.bootsessionuuid"]).output() {
+        if let Ok(output) = std::process::Command::new("/usr/sbin/sysctl").args(["-n", "kern.bootsessionuuid"]).output()
+        {
             let mut id = [0; 16];
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let mut digits = text.chars().filter_map(|c| c.to_digit(16));

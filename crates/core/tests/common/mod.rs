@@ -42,7 +42,8 @@ pub fn key(number: usize) -> Vec<u8> {
 pub fn value(key: &[u8], version: usize, length: usize) -> Vec<u8> {
     let mut bytes = version.to_le_bytes().to_vec();
     bytes.extend_from_slice(key);
-    let mut state = version as u64 ^ key.iter().fold(7, |sum: u64, &byte| sum.wrapping_mul(131).wrapping_add(byte.into()));
+    let mut state =
+        version as u64 ^ key.iter().fold(7, |sum: u64, &byte| sum.wrapping_mul(131).wrapping_add(byte.into()));
     while bytes.len() < length {
         state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         bytes.push((state >> 56) as u8);
