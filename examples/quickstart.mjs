@@ -1,0 +1,196 @@
+// The main job of opendiskmap on real data: the cities of GeoNames in one map that all threads
+// share and that survives `kill -9`. Every figure is compared with the source; one that differs ends it with status 1.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { DiskMap, json, native, str } from 'opendiskmap'
+import { countByCountry, EXPECTED, keyOf, readCities } from './quickstart/cities.mjs'
+import { bar, begin, bytes, count, end, fail, step, table, time } from './quickstart/show.mjs'
+
+/** @typedef {import('./quickstart/cities.mjs').StoredCity} StoredCity */
+
+const WORKERS = Math.min(Math.max(availableParallelism(), 2), 8)
+const ACKNOWLEDGED = 20_000
+
+const began = performance.now()
+const home = mkdtempSync(join(tmpdir(), 'opendiskmap-quickstart-'))
+const path = join(home, 'cities.odm')
+const codecs = { key: str, value: json() }
+
+class Mismatch extends Error {}
+
+/**
+ * @param {string} what
+ * @param {unknown} found
+ * @param {unknown} expected
+ */
+function expect(what, found, expected) {
+  if (!isDeepStrictEqual(found, expected))
+    throw new Mismatch(`${what}: ${found} instead of ${expected}`)
+}
+
+/** @param {number} since */
+const elapsed = (since) => performance.now() - since
+
+/**
+ * Runs the task in several worker threads at once, with a bar.
+ * @param {'load' | 'visit'} task
+ * @param {number} workers
+ * @param {string} doing
+ * @param {number} total
+ */
+async function inWorkers(task, workers, doing, total) {
+  const done = new Int32Array(new SharedArrayBuffer(4 * (workers + 1)))
+  const line = bar(doing, total)
+  const look = setInterval(
+    () => line.reached(done.subarray(0, workers).reduce((a, b) => a + b)),
+    40,
+  )
+  const since = performance.now()
+  try {
+    const file = new URL('./quickstart/worker.mjs', import.meta.url)
+    const ends = Array.from({ length: workers }, (_, me) => {
+      const worker = new Worker(file, { workerData: { path, task, me, workers, done } })
+      return new Promise((resolve, reject) => worker.once('error', reject).once('exit', resolve))
+    })
+    await Promise.all(ends)
+  } catch (error) {
+    line.stop(doing)
+    throw error
+  } finally {
+    clearInterval(look)
+  }
+  return { line, ms: elapsed(since) }
+}
+
+/** The bytes that the files of a folder take up on disk. @param {string} folder */
+function diskBytes(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => statSync(join(entry.parentPath, entry.name)))
+    .reduce((sum, { blocks, size }) => sum + (blocks === undefined ? size : blocks * 512), 0)
+}
+
+async function run() {
+  begin('opendiskmap: 171,075 cities in one map on disk')
+  const cities = readCities()
+  const perCountry = countByCountry(cities)
+  expect('cities in the source', cities.length, EXPECTED)
+  const map = DiskMap.open(path, codecs)
+
+  // 1. Load, from several threads into one map.
+  const load = await inWorkers('load', WORKERS, 'Loading', cities.length)
+  expect('size', map.size, EXPECTED)
+  load.line.done(
+    `loaded ${count(map.size)} cities from ${WORKERS} worker threads in ${time(load.ms)}`,
+  )
+
+  // 2. Read: what the workers wrote is here, in the main thread.
+  const reading = performance.now()
+  cities.forEach((city, n) => expect(`the city ${n}`, map.get(keyOf(city, n)), city))
+  step(`read every one back and compared it with the source in ${time(elapsed(reading))}`)
+
+  // 3. Update the same cities from two threads at once: no visit may be lost.
+  const visited = Math.ceil(cities.length / 10)
+  const visit = await inWorkers('visit', 2, 'Updating', visited * 2)
+  for (let n = 0; n < cities.length; n += 10) {
+    const city = /** @type {StoredCity} */ (cities[n])
+    expect(`the city ${n}`, map.get(keyOf(city, n)), { ...city, visits: 2 })
+  }
+  visit.line.done(
+    `updated ${count(visited)} cities from two threads at once, each twice, in ${time(visit.ms)}`,
+  )
+
+  // 4. Iterate: every key exactly once; and count by country with `update`, in a second map.
+  const iterating = performance.now()
+  const counts = DiskMap.open(join(home, 'countries.odm'), { key: str, value: native.u32 })
+  const seen = new Set()
+  for (const [key, value] of map) {
+    seen.add(key)
+    counts.update(/** @type {StoredCity} */ (value).country, (n) => (n ?? 0) + 1)
+  }
+  expect('different keys', seen.size, EXPECTED)
+  expect('counts by country', new Map(counts), perCountry)
+  step(`iterated and counted ${counts.size} countries with update() in ${time(elapsed(iterating))}`)
+  const largest = [...counts].toSorted(([, a], [, b]) => b - a).slice(0, 5)
+  counts.close()
+
+  // 5. Close and open again.
+  const closing = performance.now()
+  map.close()
+  const closed = elapsed(closing)
+  const opening = performance.now()
+  const again = DiskMap.open(path, codecs)
+  const opened = elapsed(opening)
+  expect('size', again.size, EXPECTED)
+  again.close()
+  step(`closed in ${time(closed)}, opened again in ${time(opened)}`)
+
+  // 6. Kill a child that writes, and look for every write that it had acknowledged.
+  const acknowledged = await killed()
+  const reopening = performance.now()
+  const survivor = DiskMap.open(path, codecs)
+  const reopened = elapsed(reopening)
+  for (const key of acknowledged) {
+    const n = Number(key.slice('acknowledged/'.length))
+    expect(key, survivor.get(key), { n, text: 'x'.repeat(n % 500) })
+  }
+  cities.forEach((city, n) => expect(`the city ${n}`, survivor.has(keyOf(city, n)), true))
+  // The kill may have fallen between a write and its acknowledgement.
+  const more = survivor.size - EXPECTED - acknowledged.length
+  expect('size after the kill', more === 0 || more === 1, true)
+  step(
+    `killed a writing child with SIGKILL, opened its map in ${time(reopened)}: ` +
+      `all ${count(acknowledged.length)} acknowledged writes are there`,
+  )
+
+  const entries = survivor.size
+  const { logBytes, indexBytes } = survivor.stats()
+  const onDisk = diskBytes(path)
+  survivor.close()
+  table('Result', [
+    ['entries', count(entries)],
+    ['on disk', `${bytes(onDisk)} (log ${bytes(logBytes)}, index ${bytes(indexBytes)})`],
+    ['loading', `${count(Math.round((EXPECTED / load.ms) * 1000))} cities a second`],
+    ['largest', largest.map(([country, n]) => `${country} ${count(n)}`).join(', ')],
+    ['took', time(elapsed(began))],
+  ])
+}
+
+/** @returns {Promise<string[]>} the keys that the child had acknowledged when it was killed */
+function killed() {
+  return new Promise((resolve, reject) => {
+    const file = new URL('./quickstart/victim.mjs', import.meta.url)
+    const child = spawn(process.execPath, [fileURLToPath(file), path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let said = ''
+    let lines = 0
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      said += text
+      lines += text.split('\n').length - 1
+      if (lines >= ACKNOWLEDGED) child.kill('SIGKILL')
+    })
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code !== null) reject(new Mismatch(`the child ended by itself with status ${code}`))
+      // What follows the last line break was cut off by the kill.
+      else resolve(said.split('\n').slice(0, -1))
+    })
+  })
+}
+
+try {
+  await run()
+  end('Everything equals the source. Next: README.md, and npm test.')
+} catch (error) {
+  process.exitCode = 1
+  if (!(error instanceof Mismatch)) throw error
+  fail(error.message)
+} finally {
+  rmSync(home, { recursive: true, force: true })
+}
