@@ -1,0 +1,119 @@
+import test from 'ava'
+import { bytes, primitive, str, type ValueCodec } from '../index.js'
+import { fails } from './helpers/errors.js'
+import { freshMap } from './helpers/open.js'
+
+/** A Uint8Array whose buffer is gone. */
+function detached(size: number): Uint8Array {
+  const array = new Uint8Array(size).fill(1)
+  structuredClone(array.buffer, { transfer: [array.buffer] })
+  return array
+}
+
+// TypeScript's es2023 does not know resizable buffers yet.
+interface Resizable extends ArrayBuffer {
+  resize(size: number): void
+}
+const resizable = (size: number, max: number): Resizable =>
+  new (ArrayBuffer as unknown as new (size: number, options: object) => Resizable)(size, {
+    maxByteLength: max,
+  })
+
+const passing: ValueCodec<Uint8Array> = {
+  name: 'test-passing',
+  encode: (value) => value,
+  decode: (buffer) => buffer,
+}
+const sinking: ValueCodec<Uint8Array> = {
+  name: 'test-sinking',
+  encode: (value, sink) => sink.bytes(value),
+  decode: (buffer) => buffer,
+}
+
+for (const codec of [bytes, primitive, passing, sinking] as ValueCodec<Uint8Array>[]) {
+  test(`${codec.name}: a detached buffer as value is ERR_INVALID_VALUE and changes nothing`, (t) => {
+    const map = freshMap(t, { key: str, value: codec }).set('kept', Buffer.from('v'))
+    for (const size of [1, 10, 5000, 500_000]) {
+      fails(t, 'ERR_INVALID_VALUE', () => map.set('kept', detached(size)))
+      fails(t, 'ERR_INVALID_VALUE', () => map.set('new', detached(size)))
+      fails(t, 'ERR_INVALID_VALUE', () => map.update('kept', () => detached(size)))
+    }
+    t.is(map.size, 1)
+    t.is(String(map.get('kept')), 'v')
+  })
+
+  test(`${codec.name}: of a resizable buffer, the bytes of the moment are stored`, (t) => {
+    const map = freshMap(t, { key: str, value: codec })
+    for (const size of [10, 5000, 400_000]) {
+      const buffer = resizable(size, 2 * size)
+      const tracking = new Uint8Array(buffer).fill(1)
+      const part = new Uint8Array(buffer, 2, size - 2)
+      map.set('tracking', tracking).set('part', part)
+      buffer.resize(2 * size)
+      tracking.fill(9)
+      t.deepEqual(Buffer.from(map.get('tracking')!), Buffer.alloc(size, 1))
+      t.deepEqual(Buffer.from(map.get('part')!), Buffer.alloc(size - 2, 1))
+      map.set('tracking', tracking)
+      t.is(map.get('tracking')?.length, 2 * size)
+      buffer.resize(4)
+      map.set('tracking', tracking)
+      t.deepEqual(Buffer.from(map.get('tracking')!), Buffer.alloc(4, 9))
+      // The part now reaches beyond its buffer.
+      fails(t, 'ERR_INVALID_VALUE', () => map.set('part', part))
+      buffer.resize(0)
+      t.is(map.set('tracking', tracking).get('tracking')?.length, 0)
+    }
+  })
+
+  test(`${codec.name}: of a shared buffer, the bytes of the moment are stored`, (t) => {
+    const map = freshMap(t, { key: str, value: codec })
+    for (const size of [10, 5000, 400_000]) {
+      const shared = new Uint8Array(new SharedArrayBuffer(size)).fill(1)
+      map.set('a', shared)
+      shared.fill(2)
+      t.deepEqual(Buffer.from(map.get('a')!), Buffer.alloc(size, 1))
+    }
+  })
+}
+
+test('keys of detached, resizable and shared buffers are treated alike', (t) => {
+  for (const codec of [bytes, primitive]) {
+    const map = freshMap<Uint8Array, string>(t, { key: codec as never, value: str })
+    fails(t, 'ERR_INVALID_KEY', () => map.set(detached(4), 'x'))
+    fails(t, 'ERR_INVALID_KEY', () => map.get(detached(4)))
+    fails(t, 'ERR_INVALID_KEY', () => map.update(detached(4), () => 'x'))
+    t.is(map.size, 0)
+    const buffer = resizable(4, 8)
+    const key = new Uint8Array(buffer).fill(1)
+    map.set(key, 'four')
+    buffer.resize(8)
+    t.is(map.get(key), undefined)
+    t.is(map.get(Buffer.alloc(4, 1)), 'four')
+    map.set(new Uint8Array(new SharedArrayBuffer(3)), 'three')
+    t.is(map.get(Buffer.alloc(3)), 'three')
+  }
+})
+
+test('subclasses and changed prototypes cannot lie about their bytes', (t) => {
+  class Lying extends Uint8Array {
+    override get length(): number {
+      return 1_000_000
+    }
+    override get byteLength(): number {
+      return 1_000_000
+    }
+    override get buffer(): ArrayBuffer {
+      throw new Error('must not be asked')
+    }
+    static get [Symbol.species](): never {
+      throw new Error('must not be asked')
+    }
+  }
+  const map = freshMap(t, { key: bytes, value: bytes })
+  const key = new Lying(3)
+  for (const size of [3, 5000]) {
+    map.set(key, new Lying(size))
+    t.is(map.get(Buffer.alloc(3))?.length, size)
+  }
+  t.is(map.size, 1)
+})

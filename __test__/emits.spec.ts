@@ -1,0 +1,99 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import test from 'ava'
+import type * as face from '../index.js'
+import { DiskMap, json, native, str, structured } from '../index.js'
+import { freshDir, freshPath } from './helpers/dir.js'
+import { fails } from './helpers/errors.js'
+import { installCopy } from './helpers/package.js'
+import { program } from './helpers/program.js'
+
+const require = createRequire(import.meta.url)
+const cjs = require('../cjs/index.js') as typeof face
+
+test('import and require give the same names', (t) => {
+  const names = Object.keys(cjs).filter((name) => name !== '__esModule')
+  t.deepEqual(names.toSorted(), [
+    'DELETE',
+    'DiskMap',
+    'DiskMapError',
+    'bytes',
+    'json',
+    'native',
+    'primitive',
+    'str',
+    'structured',
+  ])
+})
+
+test('import and require in one process share one map', (t) => {
+  const path = freshPath(t)
+  const one = DiskMap.open(path, { key: str, value: native.u64 })
+  const two = cjs.DiskMap.open(path, { key: cjs.str, value: cjs.native.u64 })
+  t.false(two instanceof DiskMap)
+  one.set('a', 1n)
+  t.is(two.get('a'), 1n)
+  two.update('a', (old) => old! + 1n)
+  t.is(one.get('a'), 2n)
+  one.close()
+  t.is(two.get('a'), 2n)
+  two.close()
+})
+
+test('codecs and DELETE of one emit serve the other', (t) => {
+  const path = freshPath(t)
+  const map = DiskMap.open(path, { key: cjs.str, value: cjs.json })
+  t.deepEqual(map.set('a', [1]).get('a'), [1])
+  map.update('a', () => cjs.DELETE)
+  t.false(map.has('a'))
+  map.close()
+  cjs.DiskMap.open(path, { key: str, value: json() }).close()
+  fails(t, 'ERR_CODEC_MISMATCH', () => cjs.DiskMap.open(path, { key: str, value: structured }))
+})
+
+test('a second copy of the package in the process is ERR_LOCKED, and the message says so', (t) => {
+  const path = freshPath(t)
+  const copy = installCopy(freshDir(t))
+  const other = require(join(copy, 'cjs', 'index.js')) as typeof face
+  const map = DiskMap.open(path, { key: str, value: str }).set('a', '1')
+  const error = fails(t, 'ERR_LOCKED', () =>
+    other.DiskMap.open(path, { key: other.str, value: other.str }),
+  )
+  t.regex(error.message, /another copy/)
+  t.regex(error.message, /this process/)
+  map.close()
+  const moved = other.DiskMap.open(path, { key: other.str, value: other.str })
+  t.is(moved.get('a'), '1')
+  fails(t, 'ERR_LOCKED', () => DiskMap.open(path, { key: str, value: str }))
+  moved.close()
+})
+
+test('an installed package works from import and from require', (t) => {
+  const dir = freshDir(t)
+  installCopy(dir)
+  const body = `const map = DiskMap.open(process.argv[2], { key: str, value: str })
+map.set('a', (map.get('a') ?? '') + 'x')
+console.log(map.get('a'))
+map.close()
+`
+  writeFileSync(join(dir, 'a.mjs'), `import { DiskMap, str } from 'opendiskmap'\n${body}`)
+  writeFileSync(join(dir, 'b.cjs'), `const { DiskMap, str } = require('opendiskmap')\n${body}`)
+  const path = freshPath(t)
+  const run = (name: string): string =>
+    execFileSync(process.execPath, [join(dir, name), path], { encoding: 'utf8' }).trim()
+  t.is(run('a.mjs'), 'x')
+  t.is(run('b.cjs'), 'xx')
+})
+
+test('a test runner that gives every file a context and a require of its own can use it', (t) => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [program('other-realm.cjs'), freshPath(t)],
+    { encoding: 'utf8', timeout: 60_000 },
+  )
+  t.is(stderr, '')
+  t.is(stdout.trim(), 'done')
+  t.is(status, 0)
+})

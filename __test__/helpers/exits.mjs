@@ -1,0 +1,38 @@
+// Calls process.exit(7) inside a codec or a callback: exits.mjs PATH WHERE
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { DiskMap, str } from '../../index.js'
+
+const [path, where] = isMainThread ? process.argv.slice(2) : workerData
+
+if (isMainThread) {
+  const made = DiskMap.open(path, { key: str, value: str })
+  for (let i = 0; i < 100; i++) made.set(`${i}`, `value ${i}`)
+}
+
+const exit = () => process.exit(7)
+const map = DiskMap.open(path, { key: str, value: str })
+
+if (where === 'update') {
+  map.update('1', exit)
+} else if (where === 'forEach') {
+  map.forEach(exit)
+} else if (where === 'iterator') {
+  for (const key of map.keys()) exit(key)
+} else if (where === 'worker-update' && isMainThread) {
+  // The worker is in the middle of its calls when the process ends.
+  const worker = new Worker(new URL(import.meta.url), { workerData: [path, where] })
+  worker.once('message', () => setTimeout(exit, 20))
+} else if (where === 'worker-update') {
+  parentPort.postMessage('busy')
+  for (;;) map.update('1', (old) => old)
+} else {
+  const armed = DiskMap.open(`${path}-2`, {
+    key: str,
+    value: {
+      name: 'exits',
+      encode: (value, sink) => (where === 'encode' ? exit() : sink.utf8(value)),
+      decode: (bytes) => (where === 'decode' ? exit() : bytes.toString()),
+    },
+  })
+  armed.set('a', 'b').get('a')
+}

@@ -1,0 +1,23 @@
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from './program.js'
+
+/** Copies what npm would publish, and this machine's addon, to `dir/node_modules/opendiskmap`. */
+export function installCopy(dir: string): string {
+  const target = join(dir, 'node_modules', 'opendiskmap')
+  mkdirSync(target, { recursive: true })
+  for (const name of readdirSync(root)) {
+    if (/^(index\.(js|d\.ts)|native\.(cjs|d\.cts)|package\.json|.*\.node)$/.test(name)) {
+      cpSync(join(root, name), join(target, name))
+    }
+  }
+  for (const folder of ['lib', 'cjs']) {
+    cpSync(join(root, folder), join(target, folder), {
+      recursive: true,
+      filter: (file) => !file.endsWith('.ts') || file.endsWith('.d.ts'),
+    })
+  }
+  // What programs in TypeScript need besides.
+  symlinkSync(join(root, 'node_modules', '@types'), join(dir, 'node_modules', '@types'), 'dir')
+  return target
+}

@@ -1,0 +1,116 @@
+// A worker thread with one job on a map: workerData is { path, job, … }.
+import { parentPort, workerData } from 'node:worker_threads'
+import { DiskMap, native, str } from '../../index.js'
+
+const { path, job, ...given } = workerData
+
+const jobs = {
+  /** Stores `count` keys of its own, reads them back, and closes. */
+  write({ name, count }) {
+    const map = DiskMap.open(path, { key: str, value: str })
+    for (let i = 0; i < count; i++) map.set(`${name} ${i}`, `value ${name} ${i}`)
+    for (let i = 0; i < count; i++) {
+      if (map.get(`${name} ${i}`) !== `value ${name} ${i}`) throw new Error(`lost ${name} ${i}`)
+    }
+    map.close()
+  },
+
+  /** Adds one to a key, `count` times. */
+  increment({ key, count }) {
+    const map = DiskMap.open(path, { key: str, value: native.u64 })
+    for (let i = 0; i < count; i++) map.update(key, (old) => (old ?? 0n) + 1n)
+    map.close()
+  },
+
+  /** Gives each of `count` keys a value if it has none, and tells what it found. */
+  insert({ name, count }) {
+    const map = DiskMap.open(path, { key: str, value: str })
+    const found = []
+    for (let i = 0; i < count; i++) found.push(map.getOrInsertComputed(`${i}`, () => name))
+    map.close()
+    return found
+  },
+
+  /** Counts reads that show less than what the writer had stored before. */
+  watch({ shared, rounds }) {
+    const flags = new Int32Array(shared)
+    const map = DiskMap.open(path, { key: str, value: native.u32 })
+    let stale = 0
+    let seen = 0
+    Atomics.store(flags, 1, 1)
+    while (seen < rounds) {
+      seen = Atomics.load(flags, 0)
+      if ((map.get('k') ?? 0) < seen) stale++
+    }
+    map.close()
+    return stale
+  },
+
+  /** Calls every verb for ever: somebody else ends the thread. */
+  hammer({ name, seed }) {
+    const map = DiskMap.open(path, { key: str, value: str })
+    parentPort.postMessage('busy')
+    let n = seed
+    for (;;) {
+      n = (Math.imul(n, 1_664_525) + 1_013_904_223) >>> 0
+      const key = `${name} ${n % 500}`
+      switch ((n >>> 16) % 6) {
+        case 0:
+          map.delete(key)
+          break
+        case 1:
+          map.update(key, (old) => `${key} ${(old ?? '').length}`.padEnd(n % 2000, '.'))
+          break
+        case 2:
+          for (const entry of map) if (entry[0].length === 0) throw new Error('an empty key')
+          break
+        case 3:
+          map.get(key)
+          break
+        default:
+          map.set(key, `${key} `.padEnd(n % 3000, '.'))
+      }
+    }
+  },
+
+  /** Throws in the middle of its work. */
+  throws() {
+    const map = DiskMap.open(path, { key: str, value: str })
+    map.update('thrown', () => {
+      map.set('before', 'stored')
+      throw new Error('mine')
+    })
+  },
+
+  /** Ends its thread in the middle of its work. */
+  exits() {
+    const map = DiskMap.open(path, { key: str, value: str })
+    map.update('exited', () => {
+      map.set('before', 'stored')
+      process.exit(3)
+    })
+  },
+
+  /** Opens the map, stores one key and ends; every other one closes it. */
+  once({ number }) {
+    const map = DiskMap.open(path, { key: str, value: str })
+    map.set(`once ${number}`, `${number}`)
+    if (number % 2 === 0) map.close()
+  },
+
+  /** Writes and deletes keys of its own until the shared flag is set. */
+  churn({ shared, from }) {
+    const flags = new Int32Array(shared)
+    const map = DiskMap.open(path, { key: native.u32, value: str })
+    Atomics.add(flags, 1, 1)
+    for (let n = 0; Atomics.load(flags, 0) === 0; n++) {
+      const key = from + (n % 20_000)
+      map.set(key, 'passing '.repeat(1 + (n % 40)))
+      if (n % 3 === 0) map.delete(from + ((n * 7) % 20_000))
+      map.set(n % 2000, 'steady')
+    }
+    map.close()
+  },
+}
+
+parentPort.postMessage({ result: jobs[job](given) })

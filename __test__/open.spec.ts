@@ -1,0 +1,316 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import test from 'ava'
+import { bytes, DiskMap, json, native, str } from '../index.js'
+import { freshDir, freshPath } from './helpers/dir.js'
+import { fails } from './helpers/errors.js'
+
+const codecs = { key: str, value: str }
+
+test('open makes the map, and opens it again with all that was stored', (t) => {
+  const path = freshPath(t)
+  const made = DiskMap.open(path, codecs)
+  for (let i = 0; i < 1000; i++) made.set(`k${i}`, `v${i}`)
+  made.close()
+  const map = DiskMap.open(path, codecs)
+  t.is(map.size, 1000)
+  for (let i = 0; i < 1000; i++) t.is(map.get(`k${i}`), `v${i}`)
+  map.close()
+})
+
+test('the path may be relative, a file URL, or one of odd characters', (t) => {
+  const dir = freshDir(t)
+  const path = join(dir, 'map')
+  DiskMap.open(path, codecs).set('a', '1').close()
+  const same = [
+    relative(process.cwd(), path),
+    pathToFileURL(path),
+    new URL(`${pathToFileURL(path)}/`),
+  ]
+  for (const spelled of same) {
+    const map = DiskMap.open(spelled, codecs)
+    t.is(map.get('a'), '1')
+    map.close()
+  }
+  for (const name of ['with space', 'ünï çode 日本', '%41', 'a#b?c', 'quote\'"', '-dash', '.dot']) {
+    DiskMap.open(join(dir, name), codecs).set('name', name).close()
+    const map = DiskMap.open(pathToFileURL(join(dir, name)), codecs)
+    t.is(map.get('name'), name)
+    map.close()
+  }
+})
+
+test('handles of one directory are one map, whatever the path', (t) => {
+  const path = freshPath(t)
+  const one = DiskMap.open(path, codecs)
+  const two = DiskMap.open(`${path}/../map/`, codecs)
+  one.set('a', '1')
+  t.is(two.get('a'), '1')
+  one.close()
+  t.is(two.set('b', '2').size, 2)
+  two.close()
+})
+
+test('a path that is none is ERR_INVALID_ARGUMENT', (t) => {
+  const wrongs = [
+    undefined,
+    null,
+    '',
+    'a\0b',
+    '\ud800',
+    5,
+    {},
+    Buffer.from('map'),
+    new URL('https://example.com/map'),
+  ]
+  for (const wrong of wrongs) fails(t, 'ERR_INVALID_ARGUMENT', () => DiskMap.open(wrong as never))
+})
+
+test('an option that does not exist is ERR_INVALID_ARGUMENT and named', (t) => {
+  const path = freshPath(t)
+  const coming = ['capacity', 'views', 'onCorrupt', 'onRecovery', 'secureDelete']
+  for (const name of [...coming, 'Key', 'readonly', '']) {
+    const error = fails(t, 'ERR_INVALID_ARGUMENT', () =>
+      DiskMap.open(path, { ...codecs, [name]: undefined }),
+    )
+    t.true(error.message.includes(name))
+  }
+  fails(t, 'ERR_INVALID_ARGUMENT', () => DiskMap.open(path, { [Symbol('s')]: 1 } as never))
+  const hidden = Object.defineProperty({}, 'views', { value: 'copy', enumerable: false })
+  fails(t, 'ERR_INVALID_ARGUMENT', () => DiskMap.open(path, hidden))
+  t.throws(() => statSync(path), { code: 'ENOENT' })
+})
+
+test('an option of the wrong type or range is ERR_INVALID_ARGUMENT and named', (t) => {
+  const path = freshPath(t)
+  const wrongs: Record<string, unknown[]> = {
+    create: [1, 'true', null],
+    readOnly: [0, 'no', null],
+    shards: [0, -1, 3, 65, 128, 1.5, NaN, '16', 16n, null],
+    flushInterval: [0, -1, 1.5, NaN, Infinity, 2 ** 31, true, '1000', null],
+    recovery: ['none', 'FULL', true, null],
+    mode: [-1, 0o1000, 1.5, '0700', null],
+  }
+  for (const [name, values] of Object.entries(wrongs)) {
+    for (const value of values) {
+      const error = fails(
+        t,
+        'ERR_INVALID_ARGUMENT',
+        () => DiskMap.open(path, { [name]: value }),
+        `${name}: ${String(value)}`,
+      )
+      t.true(error.message.includes(name))
+    }
+  }
+  for (const wrong of [null, 'options', 5]) {
+    fails(t, 'ERR_INVALID_ARGUMENT', () => DiskMap.open(path, wrong as never))
+  }
+  t.throws(() => statSync(path), { code: 'ENOENT' })
+})
+
+test('options that are undefined are not stated', (t) => {
+  const path = freshPath(t)
+  const unstated = {
+    key: undefined,
+    value: undefined,
+    create: undefined,
+    readOnly: undefined,
+    shards: undefined,
+    flushInterval: undefined,
+    recovery: undefined,
+    mode: undefined,
+  }
+  DiskMap.open(path, unstated).close()
+  DiskMap.open(path, undefined).close()
+  t.pass()
+})
+
+test('every number of shards that is a power of two up to 64 works', (t) => {
+  for (const shards of [1, 2, 4, 8, 16, 32, 64]) {
+    const path = freshPath(t)
+    const map = DiskMap.open(path, { key: native.u32, value: native.u32, shards })
+    for (let i = 0; i < 500; i++) map.set(i, i)
+    map.close()
+    const again = DiskMap.open<number, number>(path)
+    t.is(again.size, 500)
+    t.is(new Set(again.keys()).size, 500)
+    again.close()
+  }
+})
+
+test('another number of shards than the map has is ERR_OPTIONS_MISMATCH', (t) => {
+  const path = freshPath(t)
+  const map = DiskMap.open(path, { ...codecs, shards: 4 })
+  fails(t, 'ERR_OPTIONS_MISMATCH', () => DiskMap.open(path, { ...codecs, shards: 8 }))
+  map.close()
+  fails(t, 'ERR_OPTIONS_MISMATCH', () => DiskMap.open(path, { ...codecs, shards: 8 }))
+  DiskMap.open(path, { ...codecs, shards: 4 }).close()
+  DiskMap.open(path, codecs).close()
+})
+
+test('another flushInterval or recovery than an open handle stated is ERR_OPTIONS_MISMATCH', (t) => {
+  const path = freshPath(t)
+  const map = DiskMap.open(path, { ...codecs, flushInterval: 50, recovery: 'auto' })
+  fails(t, 'ERR_OPTIONS_MISMATCH', () => DiskMap.open(path, { ...codecs, flushInterval: 60 }))
+  fails(t, 'ERR_OPTIONS_MISMATCH', () => DiskMap.open(path, { ...codecs, flushInterval: false }))
+  fails(t, 'ERR_OPTIONS_MISMATCH', () => DiskMap.open(path, { ...codecs, recovery: 'full' }))
+  DiskMap.open(path, codecs).close()
+  DiskMap.open(path, { ...codecs, flushInterval: 50 }).close()
+  map.close()
+  DiskMap.open(path, { ...codecs, flushInterval: false, recovery: 'full' }).close()
+})
+
+test('recovery: full rebuilds a map that was closed cleanly, with the same content', (t) => {
+  const path = freshPath(t)
+  const made = DiskMap.open(path, codecs)
+  for (let i = 0; i < 2000; i++) made.set(`k${i % 700}`, `v${i}`)
+  for (let i = 0; i < 100; i++) made.delete(`k${i}`)
+  made.close()
+  const map = DiskMap.open(path, { ...codecs, recovery: 'full' })
+  t.is(map.size, 600)
+  for (let i = 100; i < 600; i++) t.is(map.get(`k${i}`), `v${1400 + i}`)
+  map.close()
+})
+
+test('other codecs than the map has are ERR_CODEC_MISMATCH, open or closed', (t) => {
+  const path = freshPath(t)
+  const map = DiskMap.open(path, codecs).set('a', '1')
+  const check = (): void => {
+    for (const other of [
+      { key: bytes, value: str },
+      { key: str, value: json },
+      { key: native.u64, value: str },
+      { key: native.u8 },
+      { value: native.u8 },
+    ]) {
+      const error = fails(t, 'ERR_CODEC_MISMATCH', () => DiskMap.open(path, other as never))
+      t.regex(error.message, /str/)
+    }
+  }
+  check()
+  map.close()
+  check()
+  const again = DiskMap.open(path, codecs)
+  t.deepEqual([...again], [['a', '1']])
+  again.close()
+})
+
+test('one codec may be left out, and is then the map’s own', (t) => {
+  const path = freshPath(t)
+  DiskMap.open(path, { key: native.u64, value: json }).set(1n, { a: 1 }).close()
+  const one = DiskMap.open<bigint, unknown>(path, { key: native.u64 })
+  t.deepEqual(one.get(1n), { a: 1 })
+  const two = DiskMap.open<bigint, unknown>(path, { value: json })
+  t.deepEqual(two.get(1n), { a: 1 })
+  one.close()
+  two.close()
+})
+
+test('create: false opens only what is there', (t) => {
+  const dir = freshDir(t)
+  const path = join(dir, 'map')
+  fails(t, 'ERR_NOT_FOUND', () => DiskMap.open(path, { ...codecs, create: false }))
+  t.deepEqual(readdirSync(dir), [])
+  mkdirSync(join(dir, 'empty'))
+  fails(t, 'ERR_NOT_FOUND', () => DiskMap.open(join(dir, 'empty'), { ...codecs, create: false }))
+  DiskMap.open(path, codecs).set('a', '1').close()
+  const map = DiskMap.open(path, { ...codecs, create: false })
+  t.is(map.get('a'), '1')
+  map.close()
+})
+
+test('an empty directory becomes a map', (t) => {
+  const path = freshDir(t)
+  const map = DiskMap.open(path, codecs).set('a', '1')
+  t.is(map.size, 1)
+  map.close()
+})
+
+test('a missing parent is ERR_NOT_FOUND', (t) => {
+  const dir = freshDir(t)
+  fails(t, 'ERR_NOT_FOUND', () => DiskMap.open(join(dir, 'no', 'map'), codecs))
+  t.deepEqual(readdirSync(dir), [])
+})
+
+test('a file, and a directory with other files, is ERR_NOT_A_MAP and stays as it was', (t) => {
+  const dir = freshDir(t)
+  const file = join(dir, 'file')
+  writeFileSync(file, 'text')
+  fails(t, 'ERR_NOT_A_MAP', () => DiskMap.open(file, codecs))
+  fails(t, 'ERR_NOT_A_MAP', () => DiskMap.open(dir, codecs))
+  fails(t, 'ERR_NOT_A_MAP', () => DiskMap.open(dir, { ...codecs, readOnly: true }))
+  t.deepEqual(readdirSync(dir), ['file'])
+})
+
+test('a directory of something else that has names like ours is ERR_NOT_A_MAP and stays as it was', (t) => {
+  // A bare git repository, for one, has a HEAD.
+  for (const others of [['config', 'objects'], ['A', 'description', 'z'], []]) {
+    for (const options of [codecs, { ...codecs, create: false }, { ...codecs, readOnly: true }]) {
+      const dir = freshDir(t)
+      const names = ['HEAD', ...others]
+      for (const name of names) writeFileSync(join(dir, name), 'ref: refs/heads/main')
+      fails(t, 'ERR_NOT_A_MAP', () => DiskMap.open(dir, options))
+      t.deepEqual(readdirSync(dir).toSorted(), names.toSorted())
+      for (const name of names) t.is(readFileSync(join(dir, name), 'utf8'), 'ref: refs/heads/main')
+    }
+  }
+})
+
+test('a map of a newer version is ERR_VERSION and stays as it was', (t) => {
+  const path = freshPath(t)
+  DiskMap.open(path, codecs).set('a', '1').close()
+  const kept = new Map<string, Buffer>()
+  for (const name of readdirSync(path).filter((name) => name.startsWith('CHECKPOINT'))) {
+    const file = join(path, name)
+    const content = readFileSync(file)
+    kept.set(file, content)
+    // docs/format.md: the version stands behind eight bytes of magic, in every version.
+    if (content.subarray(0, 8).some((byte) => byte !== 0)) {
+      const newer = Buffer.from(content)
+      newer.writeUInt32LE(newer.readUInt32LE(8) + 1, 8)
+      writeFileSync(file, newer)
+    }
+  }
+  fails(t, 'ERR_VERSION', () => DiskMap.open(path, codecs))
+  fails(t, 'ERR_VERSION', () => DiskMap.open(path, { ...codecs, readOnly: true }))
+  for (const [file, content] of kept) writeFileSync(file, content)
+  const map = DiskMap.open(path, codecs)
+  t.deepEqual([...map], [['a', '1']])
+  map.close()
+})
+
+test('a map that lost its checkpoints is ERR_CORRUPT, and nothing is made over it', (t) => {
+  const path = freshPath(t)
+  DiskMap.open(path, codecs).set('a', '1').close()
+  for (const name of readdirSync(path)) if (name.startsWith('CHECKPOINT')) rmSync(join(path, name))
+  const left = readdirSync(path).toSorted()
+  for (const options of [codecs, { ...codecs, create: false }, { ...codecs, readOnly: true }]) {
+    fails(t, 'ERR_CORRUPT', () => DiskMap.open(path, options))
+    t.deepEqual(readdirSync(path).toSorted(), left)
+  }
+})
+
+test('mode gives the permissions of a directory that is made; without it nobody else may enter', (t) => {
+  if (process.platform === 'win32') {
+    t.pass('permissions are not like this here')
+    return
+  }
+  const dir = freshDir(t)
+  DiskMap.open(join(dir, 'default'), codecs).close()
+  t.is(statSync(join(dir, 'default')).mode & 0o777, 0o700)
+  DiskMap.open(join(dir, 'group'), { ...codecs, mode: 0o750 }).close()
+  t.is(statSync(join(dir, 'group')).mode & 0o777 & ~process.umask(), 0o750 & ~process.umask())
+  for (const name of readdirSync(join(dir, 'default'))) {
+    t.is(statSync(join(dir, 'default', name)).mode & 0o077, 0, name)
+  }
+})
+
+test('a map of ten entries costs at most 4 MiB on disk', (t) => {
+  const path = freshPath(t)
+  const map = DiskMap.open(path, codecs)
+  for (let i = 0; i < 10; i++) map.set(`${i}`, 'value')
+  const sizes = readdirSync(path).map((name) => statSync(join(path, name)).blocks * 512)
+  t.true(sizes.reduce((sum, size) => sum + size, 0) <= 4 << 20)
+  map.close()
+})

@@ -1,0 +1,44 @@
+import { DefaultDeserializer, DefaultSerializer } from 'node:v8'
+import { corrupt, DiskMapError } from '../errors.js'
+import { placeValue } from './octets.js'
+import type { PackedDriver } from './types.js'
+
+const name = 'structured'
+
+// Node asks the serializer itself for the error of a value that cannot be cloned, so that it need not be told from
+// what a getter of the value throws.
+class Serializer extends DefaultSerializer {
+  _getDataCloneError(message: string): DiskMapError {
+    return new DiskMapError('ERR_INVALID_VALUE', `The value codec ${name} cannot clone: ${message}`)
+  }
+}
+
+function adopt(bytes: Buffer): unknown {
+  try {
+    const deserializer = new DefaultDeserializer(bytes)
+    deserializer.readHeader()
+    return deserializer.readValue() as unknown
+  } catch (error) {
+    throw corrupt(name, error)
+  }
+}
+
+/** Values as node:v8 serializes them. */
+export const structured: PackedDriver<unknown> = {
+  kind: 'packed',
+  name,
+  store(value) {
+    const serializer = new Serializer()
+    serializer.writeHeader()
+    serializer.writeValue(value)
+    return placeValue(name, serializer.releaseBuffer())
+  },
+  // Typed arrays in the value come out as views of these bytes, so they are a copy of the value's own, outside of
+  // Buffer's pool.
+  read(bytes, start, end) {
+    const copy = Buffer.allocUnsafeSlow(end - start)
+    bytes.copy(copy, 0, start, end)
+    return adopt(copy)
+  },
+  adopt,
+}

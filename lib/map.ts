@@ -1,0 +1,247 @@
+import { storedDriver } from './codecs/resolve.js'
+import type { KeyDriver, ValueDriver } from './codecs/types.js'
+import { badArgument, describe, fail } from './errors.js'
+import { EntryIterator, type Part } from './iterator.js'
+import { native, TEXT, type NativeHandle } from './native.js'
+import { checkOptions, type CheckedOptions, type DiskMapOptions } from './options.js'
+import type { DiskMapStats } from './stats.js'
+import { getOrInsert, getOrInsertComputed, update, type Delete } from './update.js'
+import { bindVerbs, type Verbs } from './verbs.js'
+
+// `new DiskMap()` has no map to stand for: only `open` knows this.
+const opening = Symbol('opening')
+
+/**
+ * A persistent hash map in a directory of memory-mapped files, used like `Map` and shared by every thread of the
+ * process that opens the same directory.
+ *
+ * - If the process dies, nothing that returned is lost. If the machine dies, everything up to the last `flush` is there.
+ * - Every thread sees a write as soon as the call that made it has returned.
+ * - No order is promised. Values are copies: changing what `get` returned changes nothing.
+ *
+ * Every verb may throw a {@link DiskMapError}: `ERR_CLOSED` after `close`; `ERR_INVALID_KEY`, `ERR_INVALID_VALUE` and
+ * `ERR_TOO_LARGE` for what cannot be stored, before anything is written; `ERR_IO`, `ERR_CORRUPT` and `ERR_FILE_GONE` when
+ * the files fail. Those that write: `ERR_READ_ONLY`, `ERR_NO_SPACE` (nothing was changed; reads go on). Keys have
+ * at most 65,535 bytes, values at most 2^31 − 1.
+ *
+ * @example
+ * const map = DiskMap.open('users.odm', { key: native.u64, value: str })
+ * map.set(42n, 'Hello').set(100n, 'Rust')
+ * for (const [key, value] of map) console.log(key, value)
+ * map.close()
+ */
+export class DiskMap<K, V> {
+  static {
+    Object.defineProperty(this.prototype, Symbol.toStringTag, {
+      value: 'DiskMap',
+      configurable: true,
+    })
+  }
+
+  readonly #verbs: Verbs<K, V>
+
+  private constructor(token: symbol, verbs: Verbs<K, V>) {
+    if (token !== opening) throw badArgument('A DiskMap is made by DiskMap.open(path, options).')
+    this.#verbs = verbs
+  }
+
+  /**
+   * Opens the map in a directory, and makes it if it is not there. Every thread that opens the same directory has the
+   * same map. The types of keys and values follow from the codecs; without codecs they are what you say, unchecked.
+   *
+   * @param path The directory, as a string or a file URL. Its parent must exist.
+   * @param options See {@link DiskMapOptions}.
+   * @throws {DiskMapError} `ERR_INVALID_ARGUMENT`, `ERR_NOT_FOUND`, `ERR_NOT_A_MAP`, `ERR_LOCKED` (with the owner's pid),
+   * `ERR_CODEC_MISMATCH`, `ERR_OPTIONS_MISMATCH`, `ERR_VERSION`, `ERR_CORRUPT`, `ERR_NO_SPACE`, `ERR_FS_UNSUPPORTED`,
+   * `ERR_IO` (also for missing permissions).
+   */
+  static open<K = unknown, V = unknown>(
+    path: string | URL,
+    options?: DiskMapOptions<K, V>,
+  ): DiskMap<K, V> {
+    const checked = checkOptions<K, V>(path, options)
+    const handle = native.open(checked.path, checked.native, fail)
+    try {
+      const { key, value } = driversOf(handle, checked)
+      return new DiskMap(opening, bindVerbs(handle, key, value))
+    } catch (error) {
+      handle.bind(TEXT, TEXT).close()
+      throw error
+    }
+  }
+
+  /** How many entries the map has. */
+  get size(): number {
+    return this.#verbs.native.size()
+  }
+
+  /** The value of a key, or undefined. */
+  get(key: K): V | undefined {
+    return this.#verbs.get(key)
+  }
+
+  /** Whether the map has the key. */
+  has(key: K): boolean {
+    return this.#verbs.has(key)
+  }
+
+  /** Stores a value under a key, in place of one that is there. */
+  set(key: K, value: V): this {
+    this.#verbs.set(key, value)
+    return this
+  }
+
+  /** Removes a key; gives whether it was there. */
+  delete(key: K): boolean {
+    return this.#verbs.delete(key)
+  }
+
+  /** Removes every key at once. May wait for writes in all parts of the map. */
+  clear(): void {
+    this.#verbs.native.clear()
+  }
+
+  /**
+   * Stores what fn makes of a key's value, unless another thread wrote the key meanwhile: then fn is called again with
+   * the new value. Returns what was stored, or undefined if fn returned `DELETE`, which removes the key.
+   *
+   * @param key The key.
+   * @param fn Gets the value, or undefined if there is none, and returns the value to store or `DELETE`. What it throws
+   * passes through and changes nothing. It may use the map.
+   * @throws {DiskMapError} `ERR_CONFLICT` after 1,000 lost races; `ERR_INVALID_VALUE` if fn returns undefined.
+   * @example
+   * counts.update('ES', (count) => (count ?? 0) + 1)
+   */
+  update(key: K, fn: (value: V | undefined) => V): V
+  update(key: K, fn: (value: V | undefined) => V | Delete): V | undefined
+  update(key: K, fn: (value: V | undefined) => V | Delete): V | undefined {
+    return update(this.#verbs, key, fn)
+  }
+
+  /**
+   * The value of a key; if there is none, stores this one and returns it.
+   *
+   * @throws {DiskMapError} `ERR_CONFLICT` if the key came and went 1,000 times meanwhile.
+   */
+  getOrInsert(key: K, defaultValue: V): V {
+    return getOrInsert(this.#verbs, key, defaultValue)
+  }
+
+  /**
+   * The value of a key; if there is none, stores what fn returns and returns it. fn is called at most once; if another
+   * thread stores a value meanwhile, that one stays and is returned.
+   *
+   * @throws {DiskMapError} `ERR_CONFLICT` if the key came and went 1,000 times meanwhile.
+   */
+  getOrInsertComputed(key: K, callback: (key: K) => V): V {
+    return getOrInsertComputed(this.#verbs, key, callback)
+  }
+
+  /**
+   * Iterates over the entries, in no promised order. A key that is there throughout is given exactly once, whatever is
+   * written meanwhile, here or in other threads; nobody waits for an iterator.
+   */
+  entries(): MapIterator<[K, V]> {
+    return this.#iterate('entries')
+  }
+
+  /** Iterates over the keys; see {@link DiskMap.entries}. */
+  keys(): MapIterator<K> {
+    return this.#iterate('keys')
+  }
+
+  /** Iterates over the values; see {@link DiskMap.entries}. */
+  values(): MapIterator<V> {
+    return this.#iterate('values')
+  }
+
+  /** Iterates over the entries; see {@link DiskMap.entries}. */
+  [Symbol.iterator](): MapIterator<[K, V]> {
+    return this.#iterate('entries')
+  }
+
+  /**
+   * Calls fn with the value, the key and the map for each entry; see {@link DiskMap.entries}.
+   *
+   * @throws {TypeError} If fn is not a function.
+   */
+  forEach(callbackfn: (value: V, key: K, map: DiskMap<K, V>) => void, thisArg?: unknown): void {
+    if (typeof callbackfn !== 'function') {
+      throw new TypeError(`${describe(callbackfn)} is not a function`)
+    }
+    for (const [key, value] of this.entries()) callbackfn.call(thisArg, value, key, this)
+  }
+
+  /**
+   * Makes everything written so far safe from a crash of the machine, off the event loop.
+   *
+   * @throws {DiskMapError} `ERR_IO` if the disk failed; the map is read-only from then on.
+   */
+  async flush(): Promise<void> {
+    await this.#verbs.native.flush()
+  }
+
+  /** As {@link DiskMap.flush}, but this thread waits for it. */
+  flushSync(): void {
+    this.#verbs.native.flushSync()
+  }
+
+  /**
+   * Gives back the space of replaced and removed values, off the event loop, as far as the disk bound has left any.
+   * The map does so by itself in the background; this does all there is.
+   */
+  async compact(): Promise<void> {
+    await this.#verbs.native.compact()
+  }
+
+  /** Facts about the map: entries, bytes, files, background work. */
+  stats(): DiskMapStats {
+    return this.#verbs.native.stats() as DiskMapStats
+  }
+
+  /**
+   * Ends this handle; a second call does nothing. The last handle of the process syncs the map and marks it cleanly
+   * closed, which may wait for the disk: `await flush()` before it if that must not happen here.
+   *
+   * @throws {DiskMapError} `ERR_IO` if the sync failed. The handle is closed all the same.
+   */
+  close(): void {
+    this.#verbs.closed = true
+    this.#verbs.native.close()
+  }
+
+  /** As {@link DiskMap.close}: `using map = DiskMap.open(…)`. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** Flushes off the event loop, then closes: `await using map = DiskMap.open(…)`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#verbs.closed) return
+    try {
+      await this.#verbs.native.flush()
+    } finally {
+      this.close()
+    }
+  }
+
+  /** `'DiskMap'`. */
+  declare readonly [Symbol.toStringTag]: string
+
+  #iterate<T>(part: Part): MapIterator<T> {
+    return new EntryIterator<K, V, T>(this.#verbs, part) as unknown as MapIterator<T>
+  }
+}
+
+/** The drivers of the codecs that were given, or else of those that the map was made with. */
+function driversOf<K, V>(
+  handle: NativeHandle,
+  { key, value }: CheckedOptions<K, V>,
+): { key: KeyDriver<K>; value: ValueDriver<V> } {
+  if (key !== undefined && value !== undefined) return { key, value }
+  const stored = handle.codecs()
+  return {
+    key: key ?? (storedDriver('key', stored.key).key as unknown as KeyDriver<K>),
+    value: value ?? (storedDriver('value', stored.value).value as unknown as ValueDriver<V>),
+  }
+}

@@ -1,0 +1,93 @@
+import binding from '../native.cjs'
+
+/** How the bytes of a key or value cross: as a JavaScript string. */
+export const TEXT = 0
+/** As a Uint8Array that the engine reads in place. */
+export const BYTES = 1
+/** In the scratch; the argument is their length. */
+export const PACKED = 2
+
+/** A key or value on its way to the engine, by lane. */
+export type Passed = string | Uint8Array | number
+
+/** What the addon throws and rejects with is made by the face. */
+export type Fail = (code: string, message: string, errno?: number) => Error
+
+/** Options as the addon takes them; what is absent was not stated. */
+export interface NativeOptions {
+  create: boolean
+  readOnly: boolean
+  shards?: number
+  /** Milliseconds; -1: never. */
+  flushInterval?: number
+  recovery?: 'auto' | 'full'
+  mode?: number
+  keyCodec?: string
+  keyParam?: Uint8Array
+  valueCodec?: string
+  valueParam?: Uint8Array
+}
+
+/** The codecs a map was made with. */
+export interface StoredCodecs {
+  key: string
+  keyParam: Buffer
+  value: string
+  valueParam: Buffer
+}
+
+/** The verbs of one map, for one lane of keys and one of values. Every member is a closure; none needs `this`. */
+export interface NativeMap {
+  /** Text lane: the string or undefined. Else the length, -1 for a miss; the bytes are in the scratch or, if they do not fit, to be fetched with `take` at once. */
+  get(key: Passed): string | undefined | number
+  take(target: Uint8Array): void
+  has(key: Passed): boolean
+  set(key: Passed, value: Passed): void
+  delete(key: Passed): boolean
+  /** As `get` in a lane of bytes, whatever the lane of values; the sequence number goes to `meta`. */
+  read(key: Passed): number
+  /** Stores if the sequence number is still the one in `meta`. */
+  swap(key: Passed, value: Passed): boolean
+  swapDelete(key: Passed): boolean
+  size(): number
+  clear(): void
+  /** Fills the page with entries and returns the bytes used, 0 at the end, -n if the next entry needs n bytes. */
+  cursor(): (page: Uint8Array) => number
+  flush(): Promise<void>
+  flushSync(): void
+  compact(): Promise<void>
+  stats(): object
+  close(): void
+}
+
+/** One open map of one thread. */
+export interface NativeHandle {
+  codecs(): StoredCodecs
+  bind(keyLane: number, valueLane: number): NativeMap
+}
+
+/** What the format and the boundary can hold. */
+export interface Limits {
+  readonly maxKeyBytes: number
+  readonly maxValueBytes: number
+  readonly maxShards: number
+  readonly maxCodecNameBytes: number
+  readonly maxCodecParamBytes: number
+  readonly scratchBytes: number
+  readonly pageBytes: number
+}
+
+/** The addon. */
+export interface Addon {
+  errorCodes(): string[]
+  limits(): Limits
+  scratch(): ArrayBuffer
+  meta(): ArrayBuffer
+  open(path: string, options: NativeOptions, fail: Fail): NativeHandle
+}
+
+/** The only way to the addon: no other module imports it. */
+export const native: Addon = binding as unknown as Addon
+
+/** What the engine can hold, as the engine says. */
+export const limits: Limits = native.limits()

@@ -1,0 +1,155 @@
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { keyDriver, valueDriver } from './codecs/resolve.js'
+import type { KeyCodec, KeyDriver, ValueCodec, ValueDriver } from './codecs/types.js'
+import { badArgument, describe } from './errors.js'
+import { limits, type NativeOptions } from './native.js'
+
+/** Options of {@link DiskMap.open}. An option that is not listed here is `ERR_INVALID_ARGUMENT`. */
+export interface DiskMapOptions<K, V> {
+  /**
+   * How keys become bytes: `native.*`, `str`, `bytes` or `primitive`. Another one than the map was made with is
+   * `ERR_CODEC_MISMATCH`. Default: the map's own; for a new map `primitive`.
+   */
+  key?: KeyCodec<K> | undefined
+  /**
+   * How values become bytes: a codec of this library or your own. Another one than the map was made with is
+   * `ERR_CODEC_MISMATCH`. Default: the map's own; for a new map `structured`.
+   */
+  value?: ValueCodec<V> | undefined
+  /**
+   * Make the map if the directory does not exist or is empty; its parent must exist. With `false`, or `readOnly`, a map
+   * that is not there is `ERR_NOT_FOUND`. Default: true.
+   */
+  create?: boolean | undefined
+  /**
+   * Write nothing: any number of processes may read a map at once, but none while another writes. Verbs that write
+   * throw `ERR_READ_ONLY`. Default: false.
+   */
+  readOnly?: boolean | undefined
+  /**
+   * In how many parts the map is divided, each with a lock of its own for writers: a power of two from 1 to 64. Counts
+   * when the map is made; later another number is `ERR_OPTIONS_MISMATCH`. Default: 16, or what the map has.
+   */
+  shards?: number | undefined
+  /**
+   * After how many milliseconds, from 1 to 2^31 − 1, writes are synced to the disk in the background; `false`: only by
+   * `flush()`, by `close()` and when dead space must be freed. Another value than an open handle of the map stated is
+   * `ERR_OPTIONS_MISMATCH`. Default: 1000.
+   */
+  flushInterval?: number | false | undefined
+  /**
+   * `'full'`: rebuild the index from the log even if the map was closed cleanly. Another value than an open handle of
+   * the map stated is `ERR_OPTIONS_MISMATCH`. Default: `'auto'`.
+   */
+  recovery?: 'auto' | 'full' | undefined
+  /** The permissions of a directory that is made, from 0 to 0o777. Default: 0o700. */
+  mode?: number | undefined
+}
+
+/** Options that were checked, once, when the map was opened. */
+export interface CheckedOptions<K, V> {
+  readonly path: string
+  readonly native: NativeOptions
+  readonly key: KeyDriver<K> | undefined
+  readonly value: ValueDriver<V> | undefined
+}
+
+const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapOptions<unknown, unknown>>([
+  'key',
+  'value',
+  'create',
+  'readOnly',
+  'shards',
+  'flushInterval',
+  'recovery',
+  'mode',
+])
+
+/** Checks the arguments of `open`. */
+export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOptions<K, V> {
+  const directory = checkPath(path)
+  if (options === undefined) options = {}
+  if (typeof options !== 'object' || options === null) {
+    throw badArgument(`The options must be an object, not ${describe(options)}.`)
+  }
+  for (const name of Reflect.ownKeys(options)) {
+    if (!known.has(name)) throw badArgument(`There is no option ${String(name)}.`)
+  }
+  // Each property is read once, so that a getter cannot show the check something else.
+  const { key, value, create, readOnly, shards, flushInterval, recovery, mode } =
+    options as DiskMapOptions<K, V>
+  const native: NativeOptions = {
+    create: flag('create', create, true),
+    readOnly: flag('readOnly', readOnly, false),
+  }
+  if (native.readOnly) native.create = false
+  if (shards !== undefined) {
+    whole('shards', shards, 1, limits.maxShards)
+    if ((shards & (shards - 1)) !== 0)
+      throw badArgument('The option shards must be a power of two.')
+    native.shards = shards
+  }
+  if (flushInterval === false) {
+    native.flushInterval = -1
+  } else if (flushInterval !== undefined) {
+    native.flushInterval = whole('flushInterval', flushInterval, 1, 0x7fff_ffff)
+  }
+  if (recovery !== undefined) {
+    if (recovery !== 'auto' && recovery !== 'full') {
+      throw badArgument("The option recovery must be 'auto' or 'full'.")
+    }
+    native.recovery = recovery
+  }
+  if (mode !== undefined) native.mode = whole('mode', mode, 0, 0o777)
+  const drivers = {
+    key: key === undefined ? undefined : keyDriver<K>(key),
+    value: value === undefined ? undefined : valueDriver<V>(value),
+  }
+  if (drivers.key !== undefined) {
+    native.keyCodec = drivers.key.name
+    native.keyParam = new Uint8Array(0)
+  }
+  if (drivers.value !== undefined) {
+    native.valueCodec = drivers.value.name
+    native.valueParam = drivers.value.param ?? new Uint8Array(0)
+  }
+  return { path: directory, native, ...drivers }
+}
+
+function checkPath(path: unknown): string {
+  const text = typeof path === 'string' ? path : fileUrl(path)
+  if (text === '' || text.includes('\0') || !text.isWellFormed()) {
+    throw badArgument('The path must not be empty and have no NUL and no lone surrogates.')
+  }
+  return resolve(text)
+}
+
+function fileUrl(path: unknown): string {
+  try {
+    // Through its text, because a URL of another realm is not an instance of this one's.
+    if (typeof path === 'object' && path !== null && 'href' in path) {
+      return fileURLToPath(String(path.href))
+    }
+  } catch {
+    // Not a file URL, or one that names another host.
+  }
+  throw badArgument(`The path must be a string or a file URL, not ${describe(path)}.`)
+}
+
+function flag(name: string, value: unknown, byDefault: boolean): boolean {
+  if (value === undefined) return byDefault
+  if (typeof value !== 'boolean') {
+    throw badArgument(`The option ${name} must be a boolean, not ${describe(value)}.`)
+  }
+  return value
+}
+
+function whole(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw badArgument(
+      `The option ${name} must be an integer from ${min} to ${max}, not ${describe(value)}.`,
+    )
+  }
+  return value
+}

@@ -1,0 +1,21 @@
+import { limits, native } from './native.js'
+
+// The memory that this thread shares with its addon. Encoders fill it and a call follows at once: no user's code runs
+// in between, because such code may call the map again and overwrite it.
+
+const memory = native.scratch()
+
+/** Where a value's bytes start; a key's start at 0. */
+export const VALUE_AT = 65_536
+
+/** Bytes for a value; longer ones cross as an array of their own. */
+export const VALUE_ROOM: number = limits.scratchBytes - VALUE_AT
+
+/** The scratch as bytes. */
+export const scratch: Buffer = Buffer.from(memory)
+
+/** The scratch as numbers; the format is little-endian on every machine. */
+export const view: DataView = new DataView(memory)
+
+/** Index 0: the sequence number of the last `read`, or the one that the next `swap` expects; -1: absent. */
+export const meta: Float64Array = new Float64Array(native.meta())

@@ -1,0 +1,80 @@
+import { types } from 'node:util'
+import { badArgument, describe, DiskMapError } from './errors.js'
+import type { Verbs } from './verbs.js'
+
+const ATTEMPTS = 1_000
+
+declare const deleted: unique symbol
+
+// Not a unique symbol: TypeScript widens the result of `() => DELETE` to symbol when it tries the overloads.
+/** The type of {@link DELETE}. */
+export type Delete = symbol & { readonly [deleted]: true }
+
+/** What the function of `update` returns to remove the key; the same symbol in every copy of the package. */
+export const DELETE: Delete = Symbol.for('opendiskmap.DELETE') as Delete
+
+/** The loop of `update`: read, ask, store if nothing else was stored meanwhile. */
+export function update<K, V>(
+  verbs: Verbs<K, V>,
+  given: K,
+  fn: (value: V | undefined) => V | Delete,
+): V | undefined {
+  if (typeof fn !== 'function')
+    throw badArgument(`The argument of update must be a function, not ${describe(fn)}.`)
+  // fn may change a Uint8Array that it was called with.
+  const key = keep(verbs, given)
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const { sequence, value } = verbs.snapshot(key)
+    const next = fn(value)
+    if (next === DELETE) {
+      if (verbs.swapDelete(key, sequence)) return undefined
+    } else {
+      checkResult(next)
+      if (verbs.swap(key, sequence, next as V)) return next as V
+    }
+  }
+  throw conflict()
+}
+
+/** The value that is there, or else this one. */
+export function getOrInsert<K, V>(verbs: Verbs<K, V>, key: K, value: V): V {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const found = verbs.snapshot(key)
+    if (found.sequence !== -1) return found.value as V
+    if (verbs.swap(key, -1, value)) return value
+  }
+  throw conflict()
+}
+
+/** The value that is there, or else what fn makes of the key; fn is called at most once. */
+export function getOrInsertComputed<K, V>(verbs: Verbs<K, V>, given: K, fn: (key: K) => V): V {
+  if (typeof fn !== 'function') throw new TypeError(`${describe(fn)} is not a function`)
+  const key = keep(verbs, given)
+  const found = verbs.snapshot(key)
+  if (found.sequence !== -1) return found.value as V
+  // As in Map, a function never sees -0.
+  return getOrInsert(verbs, key, fn(Object.is(given, -0) ? (0 as K) : given))
+}
+
+function keep<K, V>(verbs: Verbs<K, V>, key: K): K {
+  // Checked first: a copy can be made only of what the codec takes.
+  verbs.keys.put(key)
+  return verbs.keys.keep(key)
+}
+
+function checkResult(value: unknown): void {
+  if (value !== undefined && !types.isPromise(value)) return
+  throw new DiskMapError(
+    'ERR_INVALID_VALUE',
+    value === undefined
+      ? 'The function of update returned undefined; return DELETE to remove the key.'
+      : 'The function of update returned a promise; it must return the value itself.',
+  )
+}
+
+function conflict(): DiskMapError {
+  return new DiskMapError(
+    'ERR_CONFLICT',
+    `Another thread wrote the key each of ${ATTEMPTS} times; try again when fewer write it.`,
+  )
+}
