@@ -185,7 +185,7 @@ impl Medium {
 
     /// Asks for the background; cheap when it was already asked.
     pub fn want_background(&self) {
-        if !self.work.swap(true, Ordering::AcqRel) {
+        if !self.work.load(Ordering::Relaxed) && !self.work.swap(true, Ordering::AcqRel) {
             crate::signal::raise();
         }
     }

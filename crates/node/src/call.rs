@@ -144,8 +144,16 @@ impl Call<'_> {
         } else {
             return Ok(None);
         };
-        check(made)?;
-        Ok(Some(Value::Raw(value)))
+        match made {
+            sys::Status::napi_ok => Ok(Some(Value::Raw(value))),
+            _ => Err(Failure::Error(opendiskmap::Error::new(
+                opendiskmap::Code::TooLarge,
+                format!(
+                    "The value has {} bytes, more than a JavaScript string can hold. Read it with the codec 'bytes'.",
+                    bytes.len()
+                ),
+            ))),
+        }
     }
 }
 
@@ -460,6 +468,7 @@ where
         );
         (*work).handle = handle;
         if made != sys::Status::napi_ok || sys::napi_queue_async_work(env, handle) != sys::Status::napi_ok {
+            sys::napi_delete_async_work(env, handle);
             drop(Box::from_raw(work));
             return Err(Failure::Pending);
         }

@@ -124,7 +124,7 @@ fn engine_options(options: &NativeOptions) -> Options {
         create: options.create,
         read_only: options.read_only,
         shards: options.shards,
-        flush_interval: options.flush_interval.map(|ms| (ms >= 0.0).then(|| Duration::from_secs_f64(ms / 1e3))),
+        flush_interval: options.flush_interval.map(|ms| (ms >= 0.0).then(|| Duration::from_millis(ms as u64))),
         recovery: options
             .recovery
             .as_ref()

@@ -95,7 +95,7 @@ impl Armed {
 /// A map and the model of what it holds.
 pub struct Bench {
     path: PathBuf,
-    shards: u32,
+    pub shards: u32,
     pub map: Option<Map>,
     pub model: Model,
 }

@@ -169,10 +169,10 @@ pub(crate) fn open(
             Err(error) if error.is_of_index() => {}
             Err(error) => return Err(error),
         }
-        if alive && map_intent != 0 {
-            finish_clear(&shards);
-        }
         drop(shards);
+        if alive && map_intent != 0 {
+            finish_clear(&self::shards(&medium, &checkpoint));
+        }
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
         return rebuild(medium, checkpoint, checkpoints, terms, started);
     }
@@ -360,10 +360,7 @@ pub(crate) fn remove_orphans(medium: &Medium, shards: &[Shard]) {
         };
         match (shard, parsed) {
             (None, _) => medium.remove(&name),
-            (Some(shard), _) if shard.names_file(parsed) => {}
-            // Its record may still be in a log that a rebuild reads.
-            (Some(shard), Name::Extent { id, .. }) => shard.bury_orphan(id, medium.dir.file_len(&name).unwrap_or(0)),
-            (Some(_), _) => medium.remove(&name),
+            (Some(shard), parsed) => shard.remove_orphan(&name, parsed),
         }
     }
 }

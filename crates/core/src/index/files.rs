@@ -169,10 +169,13 @@ impl Index {
     pub fn check_place(&self, place: &Place<'_>, hash: u64) -> Result<()> {
         let depth = place.table.depth();
         let differs = place.table.prefix() ^ self.prefix(hash);
-        if depth > place.root.depth() || depth > 0 && differs >> (64 - depth) != 0 {
-            return Err(self.damage("a table's header does not fit its place in the directory"));
-        }
-        Ok(())
+        let fits = depth <= place.root.depth() && (depth == 0 || differs >> (64 - depth) == 0) && {
+            // All entries that the header claims lead here, or the first or the last does not.
+            let entries = self.entries_of(place.directory, place.root, place.table.prefix(), depth)?;
+            let word = |entry: usize| place.directory.load(entries_at(place.root.depth()) + entry * 8);
+            word(entries.start) == place.word && word(entries.end - 1) == place.word
+        };
+        if fits { Ok(()) } else { Err(self.damage("a table's header does not fit its place in the directory")) }
     }
 
     /// Whether the table is still the one for its hash: then it was all the time since `resolve`, because no table is
@@ -252,14 +255,13 @@ impl Index {
         let page = self.page();
         let (first, next) = (page.load(head::FIRST_INDEX), page.load(head::NEXT_INDEX));
         let current = TableRef::from_word(page.load(head::ALLOCATE)).map_or(u64::MAX, |table| table.file as u64);
-        // The file in use is the last one, or the one before a file that was made ahead.
-        let fits = first <= current && (1..=2).contains(&next.wrapping_sub(current)) && next - first <= MAX_FILES;
+        let fits = first <= current && current < next && next - first <= MAX_FILES;
         if fits { Ok(()) } else { Err(self.damage("the numbers of the index files do not fit each other")) }
     }
 
-    /// Returns once no file is half made.
-    pub fn settled(&self) {
-        drop(self.mapping.lock());
+    /// While it is held no file is made.
+    pub fn hold(&self) -> parking_lot::MutexGuard<'_, ()> {
+        self.mapping.lock()
     }
 
     /// Bytes of the index and directory files on disk.

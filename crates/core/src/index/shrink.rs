@@ -107,18 +107,8 @@ impl Index {
         let page = self.page();
         let first_file = page.load(head::NEXT_INDEX);
         let old_files = page.load(head::FIRST_INDEX)..first_file;
-        let made = self.make_files(plan.tables.len());
-        let files = match made {
-            Ok(files) => files,
-            Err(error) => {
-                // Nothing names the files that were made; their numbers are free again.
-                for number in first_file..page.load(head::NEXT_INDEX) {
-                    self.retire_file(number as usize, queue);
-                }
-                page.store(head::NEXT_INDEX, first_file);
-                return Err(error);
-            }
-        };
+        // Where this fails, the files that were made stay and are the next ones to be used.
+        let files = self.make_files(plan.tables.len())?;
         let small = self.make_directory(0)?;
         let directory_file = if plan.depth <= SMALL_DEPTH { small } else { self.make_directory(plan.depth)? };
         let root = Root::new(old.version().wrapping_add(1), directory_file, plan.depth);

@@ -68,6 +68,7 @@ fn the_documents_numbers_are_the_codes() {
             ("MAX_CODEC_NAME", super::MAX_CODEC_NAME as u64),
             ("MAX_CODEC_PARAM", super::MAX_CODEC_PARAM as u64),
             ("MAX_SEQ", record::MAX_SEQ),
+            ("MAX_CHECKPOINT", checkpoint::MAX_LEN as u64),
             ("MIN_SEGMENT", segment::MIN_SEGMENT),
             ("MAX_SEGMENT", segment::MAX_SEGMENT),
             ("MAX_SEGMENTS", segment::MAX_SEGMENTS as u64),

@@ -67,19 +67,18 @@ fn turn(map: &Arc<Instance>) -> Duration {
         let _ = shard.make_ahead();
     }
     // When the disk is full every dead byte counts, not only those above the bound.
-    let pressed = map.medium.pressed.swap(false, Ordering::AcqRel);
-    let effort = if pressed { Effort::Full } else { Effort::Bound };
+    if map.medium.pressed.swap(false, Ordering::AcqRel) {
+        service.full_round = map.forget_rest().is_ok();
+    }
+    let effort = if service.full_round { Effort::Full } else { Effort::Bound };
+    let mut at_rest = true;
     let started = Instant::now();
     for shard in &map.shards {
-        if pressed {
-            let _ = shard.forget_rest();
-        }
         loop {
             match shard.compact(effort) {
                 Ok(Progress::Working) if started.elapsed() < TURN => {}
                 Ok(Progress::Working) => {
-                    wait = Duration::ZERO;
-                    map.medium.pressed.fetch_or(pressed, Ordering::AcqRel);
+                    (wait, at_rest) = (Duration::ZERO, false);
                     break;
                 }
                 Ok(Progress::Checkpoint) => {
@@ -89,6 +88,9 @@ fn turn(map: &Arc<Instance>) -> Duration {
                 Ok(Progress::Idle) | Err(_) => break,
             }
         }
+    }
+    if at_rest {
+        service.full_round = false;
     }
     if !map.reclaim() {
         wait = wait.min(SOON);

@@ -51,6 +51,8 @@ pub(crate) struct Service {
     pub closed: bool,
     pub flushed_at: Instant,
     pub orphans_removed: bool,
+    /// A put found the disk full, and compaction goes round once for all that is dead.
+    pub full_round: bool,
 }
 
 impl Instance {
@@ -69,7 +71,12 @@ impl Instance {
             template: Checkpoint { clean: false, shards: Vec::new(), ..checkpoint },
             checkpoints: Mutex::new(checkpoints),
             flusher: Flusher::default(),
-            serving: Mutex::new(Service { closed: false, flushed_at: Instant::now(), orphans_removed: false }),
+            serving: Mutex::new(Service {
+                closed: false,
+                flushed_at: Instant::now(),
+                orphans_removed: false,
+                full_round: false,
+            }),
             room: Mutex::new(()),
             flushing: AtomicBool::new(false),
             flush_failed: Mutex::new(None),
@@ -110,6 +117,9 @@ impl Instance {
     }
 
     fn flush_now(&self) -> Result<()> {
+        if self.checkpoints.lock().is_none() {
+            return Err(closed());
+        }
         self.check_files()?;
         if let Some(error) = self.medium.failure() {
             return Err(error.clone());
@@ -204,11 +214,13 @@ impl Instance {
     pub fn close(&self) -> Result<()> {
         // Waits for the background's step, and keeps it out from now on.
         self.serving.lock().closed = true;
-        let closed = if self.medium.writable { self.flusher.run_alone(|| self.close_now()) } else { Ok(()) };
-        for shard in &self.shards {
-            shard.shut();
-        }
-        *self.checkpoints.lock() = None;
+        // All of it while no flush runs: one that comes later finds no checkpoint files and changes nothing.
+        let closed = self.flusher.run_alone(|| {
+            let closed = if self.medium.writable { self.close_now() } else { Ok(()) };
+            self.shards.iter().for_each(Shard::shut);
+            *self.checkpoints.lock() = None;
+            closed
+        });
         // A reader that holds the lock next must not be taken for this process.
         self.medium.remove(names::OWNER);
         let _ = self.medium.dir.unlock();
@@ -310,6 +322,7 @@ impl Instance {
     /// On a full disk: frees what was emptied, and makes the spare whole again. A delete that found no spare waits for this.
     pub fn make_room(&self) -> Result<()> {
         let _room = self.room.lock();
+        self.forget_rest()?;
         // A step that finds no room has done what it could; what it emptied is freed by the flush.
         while self
             .step(Effort::Full)

@@ -181,7 +181,10 @@ impl Shard {
         linked.sort_unstable();
         writer.chain = linked.iter().map(|&(_, index)| index).collect();
         match writer.chain.last() {
-            Some(&last) if last == self.tail().segment() => writer.tail_size = self.log.entry(last, &guard)?.size,
+            Some(&last) if last == self.tail().segment() => {
+                // Mapped now, so that no put finds after its intent that it cannot be.
+                writer.tail_size = self.log.segment(last, &guard)?.size();
+            }
             _ => return Err(self.damage("the tail is not in the last segment")),
         }
         if self.medium.clean {
@@ -262,8 +265,7 @@ impl Shard {
             wanted = true;
         }
         wanted |= !writer.dead_extents.is_empty() && self.extents_over_bound(writer);
-        wanted |= self.wants_prefault(tail)
-            || self.over_bound(writer) && writer.rested_at != tail.0 && writer.victim.is_none();
+        wanted |= self.wants_prefault(tail) || self.over_bound(writer) && writer.rested_at != tail.0;
         if wanted {
             self.medium.want_background();
         }

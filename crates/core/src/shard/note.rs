@@ -1,10 +1,12 @@
 //! A shard's part of a checkpoint: note where the log stands, make that durable, then free what the checkpoint let go of.
 
-use super::{Locked, Shard};
+use super::{Locked, Shard, Writer};
 use crate::Result;
 use crate::layout::checkpoint::{Link, ShardState};
+use crate::layout::directory::Root;
 use crate::layout::extent::Descriptor;
 use crate::layout::head;
+use crate::layout::names::{self, Name};
 use crate::layout::segment::{SegmentId, State};
 use crate::log::extent;
 use crate::mem::{READERS, enter};
@@ -147,33 +149,39 @@ impl Shard {
         self.extents.lock().unsynced.extend(ids);
     }
 
-    /// Whether a file of the shard is one that the mapping names; asked after an open, for each that is found.
-    pub fn names_file(&self, name: crate::layout::names::Name) -> bool {
-        use crate::layout::names::Name;
+    /// Deletes a file of the shard that the mapping does not name; asked after an open, for each that is found.
+    pub fn remove_orphan(&self, name: &str, parsed: Name) {
+        if let Name::Extent { id, .. } = parsed {
+            let kept = !self.is_written() || self.extents.lock().in_flight.contains(&id) || self.names_extent(id);
+            if !kept && let Ok(mut writer) = self.lock() {
+                // Its record may still be in a log that a rebuild reads: it goes with the next checkpoint.
+                let len = self.medium.dir.file_len(name).unwrap_or(0);
+                writer.dead_extents.push(Descriptor { id, len, sum: 0 });
+            }
+            return;
+        }
+        // Held until the file is gone: a new one may get the number of one that was left behind.
+        let Ok(writer) = self.lock() else { return };
+        let _index = self.index.hold();
+        if !self.names_file(&writer, parsed) {
+            self.medium.remove(name);
+        }
+    }
+
+    fn names_file(&self, writer: &Writer, name: Name) -> bool {
         let guard = enter();
         let page = self.page();
-        let Ok(writer) = self.lock_for_upkeep() else { return true };
-        // A file of the index that is just being made is not counted yet.
-        self.index.settled();
         match name {
             Name::Segment { id, .. } => {
-                let listed = (0..writer.high).any(|index| {
-                    self.log.entry(index, &guard).is_ok_and(|entry| entry.state != State::Free && entry.id == id)
-                });
-                listed
-                    || self.log.is_prepared(id)
-                    || writer.leaving.iter().any(|(_, _, name)| *name == crate::layout::names::segment(self.number, id))
-            }
-            Name::Extent { id, .. } => {
-                if self.extents.lock().in_flight.contains(&id) || !self.is_written() {
-                    return true;
-                }
-                drop(writer);
-                self.names_extent(id)
+                let entry = |index| self.log.entry(index, &guard);
+                let listed = |index| entry(index).is_ok_and(|entry| entry.state != State::Free && entry.id == id);
+                // What is leaving is deleted by whoever waits for its readers.
+                let leaving = || writer.leaving.iter().any(|(_, _, name)| *name == names::segment(self.number, id));
+                (0..writer.high).any(listed) || self.log.is_prepared(id) || leaving()
             }
             Name::SegmentTable { number, .. } => u64::from(number) < page.load(head::SEGMENT_TABLES),
             Name::Directory { number, .. } => {
-                let root = self.index.root().map_or(0, crate::layout::directory::Root::file);
+                let root = self.index.root().map_or(0, Root::file);
                 self.is_written() && (number as usize == root || u64::from(number) == page.load(head::SMALL_DIRECTORY))
             }
             Name::Index { number, .. } => {
@@ -196,13 +204,6 @@ impl Shard {
             Ok::<_, crate::Error>(false)
         });
         named || probed.is_err()
-    }
-
-    /// An extent that nothing names waits for the next checkpoint like any dead one.
-    pub fn bury_orphan(&self, id: SegmentId, len: u64) {
-        if let Ok(mut writer) = self.lock_for_upkeep() {
-            writer.dead_extents.push(Descriptor { id, len, sum: 0 });
-        }
     }
 
     /// The last step of a clean close: sums for tables, directory, segment table and page, all of it durable but the page.

@@ -110,8 +110,9 @@ impl Shard {
         page.store(head::SEGMENT_COUNTER, counter);
         page.store(head::EXTENT_COUNTER, extents);
         page.store(head::SEQ, plan.seq);
-        let guard = enter();
+        // Declared before the guard and so dropped after it: what it retires waits for readers.
         let mut writer = Writer::default();
+        let guard = enter();
         for (index, link) in plan.segments.iter().enumerate() {
             self.log.ensure_entry(index)?;
             let size = self.medium.dir.file_len(&crate::layout::names::segment(self.number, link.id));
@@ -138,12 +139,14 @@ impl Shard {
     }
 
     pub(super) fn rebuild_locked(&self, writer: &mut Locked<'_>, guard: &Guard) -> Result<()> {
+        // The log first: if it is damaged too, what is left of the index still serves.
+        let (segments, cleared) = self.walk_chain(writer, guard)?;
         // Until this is done a process that opens the map after a kill must not trust what it finds.
         let suspect = self.medium.head.word(head::SUSPECT);
         suspect.fetch_add(1 << 32, Ordering::SeqCst);
         // Before the root changes: a reader that saw the new root sees this too, and does not believe a miss.
         self.state.store(REBUILDING, Ordering::SeqCst);
-        let rebuilt = self.remake_index(writer, guard);
+        let rebuilt = self.remake_index(writer, segments, cleared, guard);
         if rebuilt.is_err() {
             self.poison();
             return rebuilt;
@@ -157,10 +160,11 @@ impl Shard {
         Ok(())
     }
 
-    fn remake_index(&self, writer: &mut Writer, guard: &Guard) -> Result<()> {
+    /// Verifies every record: how many entries of the segment table they are in, and the last clear.
+    fn walk_chain(&self, writer: &Writer, guard: &Guard) -> Result<(usize, u64)> {
         let mut cleared = 0;
         let mut high = 0;
-        for index in writer.chain.clone() {
+        for &index in &writer.chain {
             high = high.max(index + 1);
             for record in self.records(index, guard)? {
                 let record = record?;
@@ -169,10 +173,14 @@ impl Shard {
                 }
             }
         }
+        Ok((high, cleared))
+    }
+
+    fn remake_index(&self, writer: &mut Writer, segments: usize, cleared: u64, guard: &Guard) -> Result<()> {
         self.index.discard(&mut writer.queue);
         self.index.create(guard)?;
         writer.victim = None;
-        self.fill_index(writer, high, cleared, guard).map(drop)
+        self.fill_index(writer, segments, cleared, guard).map(drop)
     }
 
     /// The records of a listed segment, in their order, each verified.

@@ -225,7 +225,12 @@ impl Shard {
     /// Writes a long value before the lock is taken. Until its record is in the log nothing else may delete the file.
     pub fn write_extent(&self, hash: u64, value: &[u8]) -> Result<crate::layout::extent::Descriptor> {
         self.medium.check_writable()?;
-        let id = self.log.next_id(head::EXTENT_COUNTER)?;
+        let id = {
+            // The counter stands in a page that a close sums.
+            let _writer = self.writer.read();
+            self.check_open()?;
+            self.log.next_id(head::EXTENT_COUNTER)?
+        };
         self.extents.lock().in_flight.insert(id);
         let written = extent::write(&self.medium, self.number, id, hash, value);
         let mut extents = self.extents.lock();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, write};
-use opendiskmap::{Map, Options, Recovery};
+use opendiskmap::{Map, Options, Reason, Recovery};
 
 use super::script::Script;
 use crate::model::{self, Model, key};
@@ -79,6 +79,10 @@ fn call_and_say(map: &Map, mut script: Script, at_once: usize) -> io::Result<()>
 /// Opens what was left, writes down what it holds, and ends: by closing, or like its predecessor.
 pub fn look(work: &Path, recovery: Recovery, closes: bool) -> io::Result<()> {
     let map = open(&work.join("map"), recovery)?;
+    let reason = map.stats().map_err(|error| io::Error::other(error.to_string()))?.recovery.reason;
+    if recovery == Recovery::Auto && reason == Reason::Rebuilt {
+        return Err(io::Error::other("a kill led to a full rebuild that nobody asked for"));
+    }
     let held = model::read(&map).map_err(io::Error::other)?;
     model::which(&map, &[&held]).map_err(io::Error::other)?;
     model::save(&held, &work.join("held"))?;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
@@ -13,25 +14,28 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use opendiskmap::Recovery;
 
-use super::child::NOT_PERMITTED;
+use super::child::{DRAWN, NOT_PERMITTED};
 use super::run::{Lane, Limits, Row, Task};
 use super::trace::Traced;
 use crate::scenario::CATALOGUE;
 
 const USAGE: &str = "\
-step [--all] [--states N] [--only NAME,NAME] [--controls] [--expect-failure] [--keep DIRECTORY] [--list]
+step [--all] [--states N] [--drawn FROM..TO] [--only NAME,NAME] [--controls] [--expect-failure] [--keep DIRECTORY] [--list]
 
 Steps a child through one operation at a time, takes the files after every instruction that changed them for what a
 kill -9 at that moment leaves, and opens each such state.
 
   --all             open every state, not an even sample, and more of the states of a second kill
   --states N        the most states that are opened of one operation (default 600)
+  --drawn FROM..TO  the seeds of the scenarios that are drawn and not written down (default 1..13)
   --only NAMES      these operations only (see --list)
   --controls        the negative controls: each leaves a crash rule out and passes if that is noticed; needs a build
                     with the feature negative-controls
   --expect-failure  ODM_REMOVE_RULE leaves a crash rule out: pass only if that is noticed
   --keep DIRECTORY  keep the first bad state of each operation there
 ";
+
+const DRAWN_BY_DEFAULT: u64 = 12;
 
 /// What the second kill is tried after.
 const REOPENED: [(&str, Recovery); 12] = [
@@ -63,6 +67,8 @@ const CONTROLS: [(&str, &str, Option<Recovery>); 8] = [
 
 pub struct Arguments {
     limits: Limits,
+    /// The seeds of drawn scenarios.
+    drawn: Range<u64>,
     controls: bool,
     only: Option<Vec<String>>,
     expect_failure: bool,
@@ -72,7 +78,8 @@ impl Arguments {
     /// `None` if everything was said already.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let limits = Limits { states: 600, reopened: 2, full_every: 5, crippled: false, keep: None };
-        let mut arguments = Self { limits, controls: false, only: None, expect_failure: false };
+        let mut arguments =
+            Self { limits, drawn: 1..1 + DRAWN_BY_DEFAULT, controls: false, only: None, expect_failure: false };
         while let Some(word) = words.next() {
             let mut operand = || words.next().ok_or_else(|| format!("{word} needs an operand\n\n{USAGE}"));
             match word.as_str() {
@@ -84,6 +91,12 @@ impl Arguments {
                 "--states" => {
                     arguments.limits.states = operand()?.parse().map_err(|error| format!("--states: {error}"))?
                 }
+                "--drawn" => {
+                    let span = operand()?;
+                    let (from, to) = span.split_once("..").ok_or("--drawn FROM..TO")?;
+                    let number = |text: &str| text.parse().map_err(|error| format!("--drawn: {error}"));
+                    arguments.drawn = number(from)?..number(to)?;
+                }
                 "--only" => arguments.only = Some(operand()?.split(',').map(String::from).collect()),
                 "--controls" if cfg!(feature = "negative-controls") => arguments.controls = true,
                 "--controls" => {
@@ -92,7 +105,7 @@ impl Arguments {
                 "--expect-failure" => arguments.expect_failure = true,
                 "--keep" => arguments.limits.keep = Some(PathBuf::from(operand()?)),
                 "--list" => {
-                    tasks(arguments.controls).iter().for_each(|task| println!("{}", task.name()));
+                    arguments.tasks().iter().for_each(|task| println!("{}", task.name()));
                     return Ok(None);
                 }
                 _ => return Err(USAGE.into()),
@@ -103,13 +116,17 @@ impl Arguments {
     }
 }
 
-fn tasks(controls: bool) -> Vec<Task> {
-    if controls {
-        return CONTROLS.map(|(rule, of, reopen)| Task { of, reopen, without: Some(rule) }).into();
+impl Arguments {
+    fn tasks(&self) -> Vec<Task> {
+        if self.controls {
+            return CONTROLS.map(|(rule, of, reopen)| Task { of: of.into(), reopen, without: Some(rule) }).into();
+        }
+        let drawn = self.drawn.clone().map(|seed| format!("{DRAWN}{seed}"));
+        let operations = CATALOGUE.iter().map(|scenario| scenario.name.to_string()).chain(drawn);
+        let operations = operations.map(|of| Task { of, reopen: None, without: None });
+        let reopened = REOPENED.map(|(of, recovery)| Task { of: of.into(), reopen: Some(recovery), without: None });
+        operations.chain(reopened).collect()
     }
-    let operations = CATALOGUE.iter().map(|scenario| Task { of: scenario.name, reopen: None, without: None });
-    let reopened = REOPENED.map(|(of, recovery)| Task { of, reopen: Some(recovery), without: None });
-    operations.chain(reopened).collect()
 }
 
 /// Runs everything and says what was found; the answer is whether all is as expected.
@@ -130,7 +147,7 @@ pub fn run(arguments: &Arguments) -> io::Result<bool> {
 }
 
 fn run_all(arguments: &Arguments, work: &std::path::Path) -> io::Result<(usize, usize)> {
-    let mut tasks = tasks(arguments.controls);
+    let mut tasks = arguments.tasks();
     if let Some(only) = &arguments.only {
         if let Some(unknown) = only.iter().find(|name| tasks.iter().all(|task| task.name() != **name)) {
             return Err(io::Error::other(format!("no operation is called {unknown}; --list names them")));

@@ -20,7 +20,7 @@ use crate::scenario::{CATALOGUE, TRIES, intent};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     /// The scenario.
-    pub of: &'static str,
+    pub of: String,
     /// Not the operation itself but opening what a kill in the middle of it left: the second kill.
     pub reopen: Option<Recovery>,
     /// The crash rule that is left out: then something must be found.
@@ -30,7 +30,7 @@ pub struct Task {
 impl Task {
     pub fn name(&self) -> String {
         let what = match self.reopen {
-            None => self.of.into(),
+            None => self.of.clone(),
             Some(Recovery::Full) => format!("rebuild after {}", self.of),
             Some(_) => format!("fix-up after {}", self.of),
         };
@@ -109,12 +109,12 @@ impl Lane {
 
     fn task(&mut self, task: &Task, row: &mut Row) -> io::Result<()> {
         let Some(recovery) = task.reopen else {
-            let recording = self.record(task.of)?;
+            let recording = self.record(&task.of)?;
             return self.open_states(&recording, Kind::Operation, row);
         };
         let how = if recovery == Recovery::Full { "full" } else { "auto" };
         let shows = CATALOGUE.iter().find(|scenario| scenario.name == task.of).and_then(|scenario| scenario.shows);
-        for image in self.record(task.of)?.interrupted(shows, self.limits.reopened) {
+        for image in self.record(&task.of)?.interrupted(shows, self.limits.reopened) {
             let place = self.place()?;
             fs::remove_dir_all(&place.root)?;
             image.write_to(&place.root)?;
