@@ -52,10 +52,11 @@ export function tap(result) {
 
 /** The last line `name: N passed, N failed` of a rig. @param {Result} result @returns {Counts} */
 export function rig(result) {
-  const [, why] = /not possible here: (.*)/.exec(result.output) ?? []
-  if (why !== undefined && result.code === 0) return { passed: 0, failed: 0, skipped: why }
   const lines = [...plain(result.output).matchAll(/^(?:[\w -]+: )?(\d+) passed, (\d+) failed/gm)]
   const [, passed = 0, failed = 0] = lines.at(-1) ?? []
+  const [, why] = /(?:not possible here: |skipped, )(.*)/.exec(result.output) ?? []
+  if (why !== undefined && result.code === 0 && Number(passed) + Number(failed) === 0)
+    return { passed: 0, failed: 0, skipped: why }
   return strictly(result, { passed: Number(passed), failed: Number(failed) })
 }
 

@@ -156,6 +156,12 @@ export const parts = [
     run: () => runRig('kill'),
   },
   {
+    name: 'full-disk',
+    what: 'a file system without room: reads and deletes go on',
+    needs: 'packages',
+    run: () => runRig('full_disk'),
+  },
+  {
     name: 'controls',
     what: 'the rigs notice an engine with a rule left out',
     needs: 'packages',

@@ -438,7 +438,8 @@ fn golden_headers_and_records_are_read_and_written() {
 
     let extent = Descriptor { id: SegmentId::new(1, 7), len: 300_000, sum: 0x1122_3344_5566_7788 };
     assert_eq!(Descriptor::decode(&extent.encode()), Some(extent));
-    let records: [(&str, Type, usize, u64, &[u8], &[u8]); 4] = [
+    type Golden<'a> = (&'a str, Type, usize, u64, &'a [u8], &'a [u8]);
+    let records: [Golden<'_>; 4] = [
         ("put", Type::Put, 64, 5, b"key", b"value"),
         ("put-extent", Type::PutExtent, 104, 6, b"key", &extent.encode()),
         ("tombstone", Type::Tombstone, 160, 7, b"key", b""),
