@@ -117,16 +117,24 @@ export async function checkPackage(report) {
       'import.mjs': `import ${NAMES} from 'opendiskmap'\n${PROGRAM}`,
       'require.cjs': `const ${NAMES} = require('opendiskmap')\n${PROGRAM}`,
       'import and require in one process.mjs': BOTH,
+      'the example of README.md.mjs': readmeExample(),
     }
     for (const [name, text] of Object.entries(programs)) {
       writeFileSync(join(project, name), text)
       const { code } = await run(process.execPath, [name], { cwd: project, show: 'failure' })
-      report(`${name.split('.')[0]}: it works`, code === 0)
+      report(`${name.replace(/\.[cm]js$/, '')}: it works`, code === 0)
     }
     await checkTypes(project, report)
   } finally {
     rmSync(home, { recursive: true, force: true })
   }
+}
+
+/** It has no syntax of TypeScript's own, so that it runs as it stands. */
+function readmeExample() {
+  const [, example = 'throw new Error("no example")'] =
+    /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
+  return example
 }
 
 /**

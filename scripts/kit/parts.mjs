@@ -141,7 +141,8 @@ export const parts = [
     name: 'ava',
     what: 'the tests of the TypeScript face',
     needs: 'build',
-    run: async () => tap(await tool('ava/entrypoints/cli.mjs', ['--tap'], { show: worthSeeing, minutes: 12 })),
+    run: async () =>
+      tap(await tool('ava/entrypoints/cli.mjs', ['--tap'], { show: worthSeeing, minutes: 12 })),
   },
   {
     name: 'step',

@@ -36,12 +36,14 @@ pub fn draw(seed: u64) -> Drawn {
             _ => before.push(change(&mut random, &mut version)),
         }
     }
+    // What leaves nothing to do for the background is followed by something that does.
+    before.extend((0..12).map(|_| change(&mut random, &mut version)));
     let stepped = match random.below(100) {
-        0..5 => Operation::Clear,
-        5..12 => Operation::Compact,
-        12..24 => Operation::Flush,
-        24..30 => Operation::Close,
-        30..55 => Operation::Background,
+        0..6 => Operation::Clear,
+        6..14 => Operation::Compact,
+        14..28 => Operation::Flush,
+        28..34 => Operation::Close,
+        34..55 => Operation::Background,
         _ => change(&mut random, &mut version),
     };
     Drawn { shards, before, stepped }
