@@ -139,7 +139,12 @@ impl<'a> Table<'a> {
             if found == hash {
                 let record = self.words[SLOTS / 8 + slot * 2 + 1].load(Ordering::Acquire);
                 if matches(record)? {
-                    return Ok(Probe::Live { slot, record });
+                    // The slot may have been buried since, and the record be one that a put is only about to make
+                    // visible: it counts if the hash still stands there.
+                    if self.words[SLOTS / 8 + slot * 2].load(Ordering::Acquire) == hash {
+                        return Ok(Probe::Live { slot, record });
+                    }
+                    continue;
                 }
             } else if found == EMPTY {
                 return Ok(match buried {

@@ -59,8 +59,10 @@ impl Shard {
             };
             let mut found = None;
             // An error may come of a race as well as of damage: at the lock it shows which.
-            if place.table.probe(hash, |record| self.is_key(record, key, &mut found, guard)).is_err() {
-                break;
+            match place.table.probe(hash, |record| self.is_key(record, key, &mut found, guard)) {
+                Ok(Probe::Live { .. }) => {}
+                Ok(Probe::Vacant { .. }) => found = None,
+                Err(_) => break,
             }
             if self.index.still(&place) && self.state.load(Ordering::Acquire) == OPEN {
                 return Ok(found);
