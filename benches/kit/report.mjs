@@ -16,7 +16,8 @@ export const count = (n) => Math.round(n).toLocaleString('en-US')
 export const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 
 /** @param {number} ms */
-export const ms = (ms) => `${ms.toFixed(ms < 10 ? 2 : 1)} ms`
+export const ms = (ms) =>
+  ms < 0.1 ? `${(ms * 1000).toFixed(0)} µs` : `${ms.toFixed(ms < 10 ? 2 : 1)} ms`
 
 /** @param {boolean} holds */
 export const verdict = (holds) => (holds ? 'holds' : 'DOES NOT HOLD')
