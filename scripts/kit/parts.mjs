@@ -169,6 +169,16 @@ export const parts = [
     run: () => runRig('step', ['--features', 'negative-controls', '--', '--controls'], CONTROLS),
   },
   {
+    name: 'kill-control',
+    what: 'random kills notice an engine that writes no intents',
+    needs: 'packages',
+    // It ends with the first kill that shows the rule missing, which takes some hundred at most.
+    run: () => {
+      const control = ['--', '--without', 'intent', '--rounds', '3000']
+      return runRig('kill', ['--features', 'negative-controls', ...control], CONTROLS)
+    },
+  },
+  {
     name: 'quickstart',
     what: 'the main job on real data',
     needs: 'build',
