@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const TURN: Duration = Duration::from_millis(5);
 /// Until readers have left what was freed.
 const SOON: Duration = Duration::from_millis(2);
+/// Between two looks at what only pins keep. Nobody says when the last one goes.
+const PINNED: Duration = Duration::from_secs(1);
 /// After a flush that failed.
 const RETRY: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(3600);
@@ -94,6 +96,9 @@ fn turn(map: &Arc<Instance>) -> Duration {
     }
     if !map.reclaim() {
         wait = wait.min(SOON);
+    }
+    if map.shards.iter().any(Shard::has_pinned) {
+        wait = wait.min(PINNED);
     }
     if map.spare_is_unfit() && map.restore_spare().is_err_and(|error| error.code() == Code::NoSpace) {
         wait = wait.min(Duration::from_millis(100));

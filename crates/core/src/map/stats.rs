@@ -31,6 +31,9 @@ pub struct Stats {
     pub slots: u64,
     /// Values in files of their own, that are live.
     pub extent_bytes: u64,
+    /// Freed segments whose files stay because a reference into them lives, and their bytes.
+    pub pins: u64,
+    pub pinned_bytes: u64,
     /// Of the spare segment.
     pub spare_bytes: u64,
     /// Calls that had to make a file which the background should have made.
@@ -62,6 +65,8 @@ impl Stats {
             tables: 0,
             slots: 0,
             extent_bytes: 0,
+            pins: 0,
+            pinned_bytes: 0,
             spare_bytes: instance.medium.spare.size(),
             waits: instance.medium.waits.load(Ordering::Relaxed),
             checkpoints: instance.checkpoint_count.load(Ordering::Relaxed),
@@ -83,6 +88,8 @@ impl Stats {
             stats.index_bound += part.index_bound;
             stats.tables += part.tables;
             stats.extent_bytes += part.extent_bytes;
+            stats.pins += part.pins;
+            stats.pinned_bytes += part.pinned_bytes;
         }
         stats.slots = stats.tables * crate::layout::table::SLOT_COUNT as u64;
         stats

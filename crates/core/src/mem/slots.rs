@@ -3,13 +3,14 @@
 use super::epoch::{Guard, READERS, Stamp};
 use super::sync::{AtomicPtr, Ordering};
 use std::ptr;
+use std::sync::Arc;
 
 /// The first chunk holds 64 pointers and each next one twice as many, so an entry never moves once it is there.
 const FIRST: usize = 64;
 const CHUNKS: usize = 20;
 
-/// `Slots::load` gives references that live as long as a guard; `take` unlinks, and the value is dropped once every
-/// guard that was there then is gone.
+/// `Slots::load` gives references that live as long as a guard, and `pin` shares that live as long as one likes; `take`
+/// unlinks, and the value is dropped once every guard that was there then is gone, and every pin.
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
     chunks: [AtomicPtr<AtomicPtr<T>>; CHUNKS],
@@ -21,17 +22,13 @@ const PATIENCE: usize = 1000;
 /// Something unlinked that readers may still hold.
 #[derive(Debug)]
 pub(crate) struct Retired<T> {
-    value: *mut T,
+    /// The share that the slot had; `None` once it is given up.
+    value: Option<Arc<T>>,
     stamp: Stamp,
 }
 
-// SAFETY: a `Retired` is the only owner of its box besides readers that hold `&T` under guards; it gives out `&T` (T: Sync)
-// and drops the box in whichever thread frees it (T: Send).
-unsafe impl<T: Send + Sync> Send for Retired<T> {}
-// SAFETY: as above; a shared `Retired` only gives out `&T`.
-unsafe impl<T: Send + Sync> Sync for Retired<T> {}
-
-const fn place(index: usize) -> (usize, usize) {
+/// Chunk and place in it.
+pub(crate) const fn place(index: usize) -> (usize, usize) {
     let shifted = index + FIRST;
     let chunk = (usize::BITS - 1 - shifted.leading_zeros()) as usize - FIRST.trailing_zeros() as usize;
     (chunk, shifted - (FIRST << chunk))
@@ -65,9 +62,26 @@ impl<T> Slots<T> {
     pub fn load<'g>(&'g self, index: usize, _guard: &'g Guard) -> Option<&'g T> {
         // Acquire: partner of the store in `set`, which publishes the value.
         let value = self.slot(index)?.load(Ordering::Acquire);
-        // SAFETY: a non-null pointer comes from `Box::into_raw` in `set`. It is dropped by `Retired::try_free` after every
-        // guard that was entered before `take` unlinked it is gone, and this guard, if it loaded it, is one of those.
+        // SAFETY: a non-null pointer comes from `Arc::into_raw` in `set`. The slot's share is given up by `Retired` after
+        // every guard that was entered before `take` unlinked it is gone, and this guard, if it loaded it, is one of those.
         unsafe { value.as_ref() }
+    }
+
+    /// A share of the value at `index`, which outlives guards and the slot.
+    pub fn pin(&self, index: usize, _guard: &Guard) -> Option<Arc<T>> {
+        // Acquire: partner of the store in `set`, which publishes the value.
+        let value = self.slot(index)?.load(Ordering::Acquire);
+        if value.is_null() {
+            return None;
+        }
+        // SAFETY:
+        // - a non-null pointer comes from `Arc::into_raw` in `set`, with the whole value's provenance;
+        // - the slot's own share is alive as long as this guard (see `load`), so the count is at least 1 when it is raised;
+        // - the raised count is the one that `from_raw` takes over.
+        Some(unsafe {
+            Arc::increment_strong_count(value);
+            Arc::from_raw(value)
+        })
     }
 
     /// Publishes a value in an empty slot. The caller holds the lock that makes it the only one to set this index.
@@ -87,7 +101,7 @@ impl<T> Slots<T> {
         let slot = self.slot(index).expect("the chunk was just made");
         debug_assert!(at < FIRST << chunk);
         // Release: partner of the load in `load`.
-        let old = slot.swap(Box::into_raw(Box::new(value)), Ordering::AcqRel);
+        let old = slot.swap(Arc::into_raw(Arc::new(value)).cast_mut(), Ordering::AcqRel);
         assert!(old.is_null(), "slot {index} was not empty");
     }
 
@@ -95,7 +109,12 @@ impl<T> Slots<T> {
     pub fn take(&self, index: usize) -> Option<Retired<T>> {
         // AcqRel: the value's own stores are seen before it is dropped.
         let value = self.slot(index)?.swap(ptr::null_mut(), Ordering::AcqRel);
-        (!value.is_null()).then(|| Retired { value, stamp: READERS.stamp() })
+        if value.is_null() {
+            return None;
+        }
+        // SAFETY: the pointer comes from `Arc::into_raw` in `set`, and the swap made this the only taker of the slot's share.
+        let value = unsafe { Arc::from_raw(value) };
+        Some(Retired { value: Some(value), stamp: READERS.stamp() })
     }
 }
 
@@ -111,9 +130,9 @@ impl<T> Drop for Slots<T> {
             for slot in &mut slots {
                 let value = *slot.get_mut();
                 if !value.is_null() {
-                    // SAFETY: a value still in its slot was never taken, so this is its only owner; references from
-                    // `load` borrow `self` and are gone.
-                    drop(unsafe { Box::from_raw(value) });
+                    // SAFETY: a value still in its slot was never taken, so the slot's share is this one's to give up;
+                    // references from `load` borrow `self` and are gone.
+                    drop(unsafe { Arc::from_raw(value) });
                 }
             }
         }
@@ -121,24 +140,33 @@ impl<T> Drop for Slots<T> {
 }
 
 impl<T> Retired<T> {
-    /// Drops the value if every reader that may hold it has left, else hands itself back.
+    /// Gives the value up if every reader that may hold it has left and nobody pins it, else hands itself back.
     pub fn try_free(self) -> Result<(), Self> {
-        if READERS.passed(self.stamp) { Ok(()) } else { Err(self) }
+        if READERS.passed(self.stamp) && self.pins() == 0 { Ok(()) } else { Err(self) }
+    }
+
+    /// The value, if pins are all that keeps it.
+    pub fn pinned(&self) -> Option<&T> {
+        if READERS.passed(self.stamp) && self.pins() > 0 { self.value.as_deref() } else { None }
+    }
+
+    /// Once the readers have left no pin is added, but by who has one already: nought is final then.
+    fn pins(&self) -> usize {
+        self.value.as_ref().map_or(0, |value| Arc::strong_count(value) - 1)
     }
 }
 
 impl<T> Drop for Retired<T> {
     /// Waits for readers that are still inside; they stay for microseconds. Whoever drops is not one of them, and if it
-    /// were, the value would rather be leaked than freed under it.
+    /// were, the value would rather be leaked than freed under it. Pins keep the value by themselves.
     fn drop(&mut self) {
         for _ in 0..PATIENCE {
             if READERS.passed(self.stamp) {
-                // SAFETY: `take` made this the only owner, every guard entered before that is gone, and `drop` runs once.
-                drop(unsafe { Box::from_raw(self.value) });
                 return;
             }
             std::thread::sleep(std::time::Duration::from_micros(100));
         }
+        std::mem::forget(self.value.take());
     }
 }
 
@@ -172,5 +200,39 @@ mod tests {
         while let Some(value) = retired.take() {
             retired = value.try_free().err();
         }
+    }
+    #[test]
+    fn a_pinned_value_outlives_its_guard_and_is_freed_after_the_last_pin() {
+        let slots = Slots::new();
+        slots.set(3, String::from("pinned"));
+        let pin = {
+            let guard = enter();
+            slots.pin(3, &guard).unwrap()
+        };
+        let retired = slots.take(3).unwrap();
+        let Err(mut retired) = retired.try_free() else { panic!("freed under a pin") };
+        // Other tests read in threads of their own; wait for those that were inside.
+        while retired.pinned().is_none() {
+            std::thread::yield_now();
+        }
+        assert_eq!(*pin, "pinned");
+        assert!(slots.pin(3, &enter()).is_none());
+        drop(pin);
+        while let Err(back) = retired.try_free() {
+            retired = back;
+        }
+    }
+
+    #[test]
+    fn a_pin_keeps_what_its_slots_and_its_retired_share_gave_up() {
+        let slots = Slots::new();
+        slots.set(0, String::from("taken"));
+        slots.set(1, String::from("left"));
+        let guard = enter();
+        let pins = [slots.pin(0, &guard).unwrap(), slots.pin(1, &guard).unwrap()];
+        drop(guard);
+        drop(slots.take(0));
+        drop(slots);
+        assert_eq!(pins.map(|pin| Arc::into_inner(pin)), [Some("taken".into()), Some("left".into())]);
     }
 }

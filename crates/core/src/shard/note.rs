@@ -115,7 +115,8 @@ impl Shard {
         Ok(())
     }
 
-    /// Deletes what its readers have left. Returns whether something still waits for them.
+    /// Deletes what its readers have left and nobody pins. Returns whether something still waits for readers: a pin may
+    /// stay for hours.
     pub fn reclaim(&self) -> bool {
         match self.lock_for_upkeep() {
             Ok(mut writer) => self.reclaim_locked(&mut writer),
@@ -124,13 +125,17 @@ impl Shard {
     }
 
     fn reclaim_locked(&self, writer: &mut super::Writer) -> bool {
+        let mut segments_wait = false;
         for (retired, index, name) in std::mem::take(&mut writer.leaving) {
             match retired.try_free() {
                 Ok(()) => {
                     self.medium.remove(&name);
                     writer.free.push(index);
                 }
-                Err(retired) => writer.leaving.push((retired, index, name)),
+                Err(retired) => {
+                    segments_wait |= retired.pinned().is_none();
+                    writer.leaving.push((retired, index, name));
+                }
             }
         }
         writer.leaving_extents.retain(|&(stamp, id)| {
@@ -141,7 +146,7 @@ impl Shard {
             !passed
         });
         let index_waits = self.index.reclaim(&mut writer.queue);
-        index_waits || !writer.leaving.is_empty() || !writer.leaving_extents.is_empty()
+        index_waits || segments_wait || !writer.leaving_extents.is_empty()
     }
 
     /// After an unclean open: these extents may not be durable.

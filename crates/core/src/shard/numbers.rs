@@ -1,7 +1,8 @@
 //! What a shard holds and uses.
 
-use super::Shard;
+use super::{Shard, Writer};
 use crate::layout::head;
+use crate::log::Segment;
 use crate::mem::enter;
 
 /// Index and directory files may take this much for each entry of the shard's peak, and this much besides.
@@ -23,6 +24,15 @@ pub(crate) struct ShardStats {
     pub index_bound: u64,
     pub tables: u64,
     pub extent_bytes: u64,
+    pub pins: u64,
+    pub pinned_bytes: u64,
+}
+
+impl Writer {
+    /// Freed segments that only pins keep.
+    fn pinned(&self) -> impl Iterator<Item = &Segment> {
+        self.leaving.iter().filter_map(|(retired, _, _)| retired.pinned())
+    }
 }
 
 impl Shard {
@@ -48,11 +58,18 @@ impl Shard {
             index_bound: page.load(head::PEAK) * INDEX_PER_ENTRY + INDEX_BESIDES,
             tables: page.load(head::TABLES),
             extent_bytes: page.load(head::EXTENTS),
+            pins: writer.pinned().count() as u64,
+            pinned_bytes: writer.pinned().map(Segment::size).sum(),
         }
     }
 
     pub fn largest_segment(&self) -> u64 {
         self.writer.read().largest
+    }
+
+    /// Whether something waits for its pins alone.
+    pub fn has_pinned(&self) -> bool {
+        self.writer.read().pinned().next().is_some()
     }
 
     /// Whether a checkpoint would free something.
