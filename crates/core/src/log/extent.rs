@@ -5,7 +5,8 @@ use crate::layout::file::{HEADER, Header, Kind};
 use crate::layout::names;
 use crate::layout::segment::SegmentId;
 use crate::medium::Medium;
-use crate::{Error, Result, sys};
+use crate::mem::{Access, LogRegion, Region};
+use crate::{Code, Error, Result, sys};
 use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
@@ -78,6 +79,26 @@ pub(crate) fn read(medium: &Medium, file: &File, descriptor: &Descriptor, out: &
         return Err(Error::corrupt("the value in an extent does not match its checksum"));
     }
     Ok(())
+}
+
+/// Maps an open extent and verifies it once. The mapping stays whatever becomes of the file's name.
+pub(crate) fn map(medium: &Medium, file: &File, descriptor: &Descriptor) -> Result<LogRegion> {
+    let region = Region::map(file, Access::ReadOnly).map_err(|error| match error.kind() {
+        io::ErrorKind::OutOfMemory => Error::new(
+            Code::NoSpace,
+            "Could not map a long value: the process has no mappings or address space left. Raise vm.max_map_count or let go of other values.",
+        ),
+        _ => Error::os("map an extent", &error),
+    })?;
+    let len = region.len();
+    let log = LogRegion::new(region, len);
+    match log.bytes(VALUE_AT, descriptor.len as usize) {
+        None => Err(Error::corrupt("an extent is cut off")),
+        Some(value) if medium.keys.sum(value) != descriptor.sum => {
+            Err(Error::corrupt("the value in an extent does not match its checksum"))
+        }
+        Some(_) => Ok(log),
+    }
 }
 
 /// Whether the extent is whole, read in portions.

@@ -211,6 +211,11 @@ impl Log {
         }
     }
 
+    /// A share of a mapped segment; `None` if it was freed after the caller's guard was entered.
+    pub fn pin(&self, index: usize, guard: &Guard) -> Option<Arc<Segment>> {
+        self.segments.pin(index, guard)
+    }
+
     #[cold]
     fn map_segment<'g>(&'g self, index: usize, guard: &'g Guard) -> Result<&'g Segment> {
         let _mapping = self.mapping.lock();

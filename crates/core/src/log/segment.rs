@@ -6,6 +6,7 @@ use crate::layout::record::{HEADER, Header, Type};
 use crate::layout::segment::{RecordRef, SegmentId};
 use crate::mem::{Bits, LogRegion};
 use crate::{Error, Result};
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A record is at least this long, so no two start in the same unit.
@@ -42,6 +43,18 @@ impl<'a> Record<'a> {
     #[inline]
     pub fn value(&self) -> &'a [u8] {
         &self.bytes[self.value_at..self.value_at + self.header.value_len]
+    }
+
+    /// Where the key stands in its segment.
+    pub fn key_range(&self) -> Range<usize> {
+        let at = self.place.offset() + HEADER;
+        at..at + self.header.key_len
+    }
+
+    /// Where the value, or the extent's descriptor, stands in its segment.
+    pub fn value_range(&self) -> Range<usize> {
+        let at = self.place.offset() + self.value_at;
+        at..at + self.header.value_len
     }
 
     /// With its padding.

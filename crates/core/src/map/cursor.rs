@@ -2,7 +2,7 @@
 
 use super::Map;
 use crate::Result;
-use crate::shard::{Copied, Portion, Position};
+use crate::shard::{Copied, Pin, Portion, Position};
 
 /// A position in the map. Holds nothing between two steps.
 #[derive(Debug, Default)]
@@ -60,13 +60,8 @@ impl Cursor {
         page.entries.clear();
         let instance = map.instance()?;
         while let Some(shard) = instance.shards.get(self.shard) {
-            match shard.scan(self.position, &mut self.portion)? {
-                Some(next) => self.position = next,
-                None => {
-                    self.shard += 1;
-                    self.position = Position::default();
-                }
-            }
+            let next = shard.scan(self.position, &mut self.portion)?;
+            self.go_on(next);
             for (key, value) in &self.portion.entries {
                 let start = page.bytes.len();
                 page.bytes.extend_from_slice(&self.portion.bytes[key.clone()]);
@@ -82,6 +77,24 @@ impl Cursor {
             }
         }
         Ok(false)
+    }
+
+    /// As [`next`](Cursor::next), the entries pinned and not copied. Nothing is asked again after an error.
+    pub(crate) fn next_pinned(&mut self, map: &Map, pins: &mut Vec<Pin>) -> Result<bool> {
+        let instance = map.instance()?;
+        while let Some(shard) = instance.shards.get(self.shard) {
+            let next = shard.scan_pinned(self.position, pins)?;
+            self.go_on(next);
+            if !pins.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn go_on(&mut self, next: Option<Position>) {
+        self.shard += usize::from(next.is_none());
+        self.position = next.unwrap_or_default();
     }
 }
 

@@ -1,7 +1,7 @@
 //! One open map, whoever holds handles of it.
 
 use super::flusher::Flusher;
-use super::options::{DEFAULT_FLUSH_INTERVAL, Options};
+use super::options::{DEFAULT_FLUSH_INTERVAL, Options, Sharing};
 use crate::durability::checkpoints::Checkpoints;
 use crate::durability::recover::{self, Opened, Reason, Recovery};
 use crate::layout::checkpoint::Checkpoint;
@@ -30,6 +30,7 @@ pub(crate) struct Instance {
     pub flush_interval: Option<Duration>,
     pub full_recovery: bool,
     pub background: bool,
+    pub sharing: Sharing,
     pub checkpoint_count: AtomicU64,
     head_id: FileId,
     /// What every checkpoint repeats.
@@ -56,7 +57,7 @@ pub(crate) struct Service {
 }
 
 impl Instance {
-    pub fn new(path: PathBuf, opened: Opened, options: &Options) -> Result<Instance> {
+    pub fn new(path: PathBuf, opened: Opened, options: &Options, sharing: Sharing) -> Result<Instance> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let Opened { medium, shards, checkpoints, checkpoint, recovery } = opened;
         let instance = Instance {
@@ -66,7 +67,8 @@ impl Instance {
             recovery,
             flush_interval: options.flush_interval.unwrap_or(Some(DEFAULT_FLUSH_INTERVAL)),
             full_recovery: options.recovery == Some(super::Recovery::Full),
-            background: options.hooks.background && medium.writable,
+            background: options.hooks.background && medium.writable && sharing == Sharing::Shared,
+            sharing,
             checkpoint_count: AtomicU64::new(0),
             template: Checkpoint { clean: false, shards: Vec::new(), ..checkpoint },
             checkpoints: Mutex::new(checkpoints),
@@ -281,6 +283,19 @@ impl Instance {
         match full {
             Some(error) if !more => Err(error),
             _ => Ok(more),
+        }
+    }
+
+    /// After a change of a map without a background: one step, if the change asked for one. What fails here fails for the
+    /// next call that needs it, too.
+    pub fn upkeep(&self) {
+        // AcqRel: partner of `want_background`. Before the work, so that what is asked for meanwhile is done next time.
+        if !self.medium.work.load(Ordering::Relaxed) || !self.medium.work.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let more = self.step(Effort::Bound).unwrap_or(false);
+        if more || self.shards.iter().any(Shard::has_pinned) {
+            self.medium.work.store(true, Ordering::Release);
         }
     }
 

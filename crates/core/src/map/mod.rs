@@ -5,17 +5,22 @@ mod cursor;
 mod flusher;
 mod instance;
 mod options;
+mod pins;
 mod registry;
 mod stats;
 
 pub use crate::layout::checkpoint::Codec;
 pub use cursor::{Cursor, Iter, Page};
+pub(crate) use options::Sharing;
 pub use options::{Hooks, Options, Recovery};
+pub use pins::Held;
+use pins::Kept;
+pub(crate) use pins::{Pins, Shared};
 pub use stats::Stats;
 
 use crate::layout::record::Type;
 use crate::layout::{MAX_INLINE_VALUE, MAX_KEY, MAX_VALUE};
-use crate::shard::{Body, Change, Effort, Expect, Found, Shard};
+use crate::shard::{Body, Change, Effort, Expect, Found, Keep, Shard};
 use crate::{Code, Error, Result};
 use instance::Instance;
 use registry::Place;
@@ -60,8 +65,32 @@ impl Map {
     /// `ERR_INVALID_ARGUMENT`, `ERR_NOT_FOUND`, `ERR_NOT_A_MAP`, `ERR_LOCKED`, `ERR_FS_UNSUPPORTED`, `ERR_VERSION`,
     /// `ERR_CODEC_MISMATCH`, `ERR_OPTIONS_MISMATCH`, `ERR_CORRUPT`, `ERR_NO_SPACE`, `ERR_IO`.
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Map> {
-        let (instance, place) = registry::open(path.as_ref(), options)?;
+        Map::open_sharing(path.as_ref(), options, Sharing::Shared)
+    }
+
+    pub(crate) fn open_sharing(path: &Path, options: &Options, sharing: Sharing) -> Result<Map> {
+        let (instance, place) = registry::open(path, options, sharing)?;
         Ok(Map { instance, place, read_only: options.read_only, closed: AtomicBool::new(false) })
+    }
+
+    /// Values start at a multiple of this in this map.
+    pub(crate) fn value_align(&self) -> usize {
+        self.instance.medium.align
+    }
+
+    /// Shards of the map.
+    pub(crate) fn shard_count(&self) -> usize {
+        self.instance.shards.len()
+    }
+
+    /// Whether [`upkeep`](Map::upkeep) would do anything.
+    pub(crate) fn wants_upkeep(&self) -> bool {
+        self.instance.medium.work.load(Ordering::Relaxed)
+    }
+
+    /// For the sole owner of a map: one step of what a background would do, if a change asked for it.
+    pub(crate) fn upkeep(&self) {
+        self.instance.upkeep();
     }
 
     #[inline]
@@ -70,6 +99,13 @@ impl Map {
             return Err(Error::new(Code::Closed, "The map is closed. Open it again to use it."));
         }
         Ok(&self.instance)
+    }
+
+    #[inline]
+    fn hashed(&self, key: &[u8]) -> Result<(&Instance, u64)> {
+        let instance = self.instance()?;
+        check_key(key)?;
+        Ok((instance, instance.medium.keys.hash(key)))
     }
 
     fn writable(&self) -> Result<&Instance> {
@@ -108,9 +144,7 @@ impl Map {
         key: &[u8],
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<Option<(u64, Option<Extent<'a>>)>> {
-        let instance = self.instance()?;
-        check_key(key)?;
-        let hash = instance.medium.keys.hash(key);
+        let (instance, hash) = self.hashed(key)?;
         let shard = instance.shard(hash);
         shard.read(hash, key, |found, seq| match found {
             Found::Inline(bytes) => {
@@ -133,9 +167,7 @@ impl Map {
     /// # Errors
     /// As [`read_into`](Map::read_into).
     pub fn contains_key(&self, key: &[u8]) -> Result<bool> {
-        let instance = self.instance()?;
-        check_key(key)?;
-        let hash = instance.medium.keys.hash(key);
+        let (instance, hash) = self.hashed(key)?;
         instance.shard(hash).contains(hash, key)
     }
 
@@ -144,7 +176,7 @@ impl Map {
     /// # Errors
     /// `ERR_TOO_LARGE`, `ERR_NO_SPACE`, `ERR_READ_ONLY`, `ERR_CORRUPT`, `ERR_CLOSED`, `ERR_POISONED`, `ERR_IO`; nothing is changed then.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<bool> {
-        Ok(self.store(key, value, Expect::Any)? == Change::Inserted)
+        Ok(self.store(key, value, Expect::Any, Keep::Nothing)?.0 == Change::Inserted)
     }
 
     /// Removes a key; whether it was there.
@@ -152,7 +184,7 @@ impl Map {
     /// # Errors
     /// As [`put`](Map::put).
     pub fn remove(&self, key: &[u8]) -> Result<bool> {
-        Ok(self.delete(key, Expect::Any)? == Change::Removed)
+        Ok(self.delete(key, Expect::Any, Keep::Nothing)?.0 == Change::Removed)
     }
 
     /// Stores (`Some`) or removes (`None`) if the key's sequence number is `expected`, `None` for an absent key. `false`: it
@@ -161,14 +193,14 @@ impl Map {
     /// # Errors
     /// As [`put`](Map::put).
     pub fn swap(&self, key: &[u8], expected: Option<u64>, value: Option<&[u8]>) -> Result<bool> {
-        let change = match value {
-            Some(value) => self.store(key, value, Expect::Seq(expected))?,
-            None => self.delete(key, Expect::Seq(expected))?,
+        let (change, _) = match value {
+            Some(value) => self.store(key, value, Expect::Seq(expected), Keep::Nothing)?,
+            None => self.delete(key, Expect::Seq(expected), Keep::Nothing)?,
         };
         Ok(change != Change::Lost)
     }
 
-    fn store(&self, key: &[u8], value: &[u8], expect: Expect) -> Result<Change> {
+    fn store(&self, key: &[u8], value: &[u8], expect: Expect, keep: Keep) -> Result<Kept> {
         let instance = self.writable()?;
         check_key(key)?;
         if value.len() > MAX_VALUE {
@@ -182,11 +214,11 @@ impl Map {
         let keys = &instance.medium.keys;
         if value.len() <= MAX_INLINE_VALUE {
             let body = Body { kind: Type::Put, value, sum: keys.body_sum(key, value) };
-            return match shard.put(hash, key, body, expect) {
+            return match shard.put(hash, key, body, expect, keep) {
                 // Nobody else frees what is dead when no background does.
                 Err(error) if error.code() == Code::NoSpace && !instance.background => {
                     instance.make_room().map_err(|_| error)?;
-                    shard.put(hash, key, body, expect)
+                    shard.put(hash, key, body, expect, keep)
                 }
                 stored => stored,
             };
@@ -198,22 +230,23 @@ impl Map {
             key,
             Body { kind: Type::PutExtent, value: &bytes, sum: keys.body_sum(key, &bytes) },
             expect,
+            keep,
         );
-        let recorded = matches!(stored, Ok(Change::Inserted | Change::Updated));
+        let recorded = matches!(stored, Ok((Change::Inserted | Change::Updated, _)));
         shard.settle_extent(descriptor.id, recorded);
         stored
     }
 
-    fn delete(&self, key: &[u8], expect: Expect) -> Result<Change> {
+    fn delete(&self, key: &[u8], expect: Expect, keep: Keep) -> Result<Kept> {
         let instance = self.writable()?;
         check_key(key)?;
         let hash = instance.medium.keys.hash(key);
         let shard = instance.shard(hash);
-        match shard.remove(hash, key, expect) {
+        match shard.remove(hash, key, expect, keep) {
             // The spare is lent out: it comes back once its victim is freed.
             Err(error) if error.code() == Code::NoSpace => {
                 instance.make_room().map_err(|_| error)?;
-                shard.remove(hash, key, expect)
+                shard.remove(hash, key, expect, keep)
             }
             removed => removed,
         }

@@ -9,6 +9,15 @@ pub(crate) const DEFAULT_SHARDS: u32 = 16;
 pub(crate) const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const DEFAULT_MODE: u32 = 0o700;
 
+/// Who may have the map open in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Any number of handles; a background serves them.
+    Shared,
+    /// One owner, who does the upkeep inside its own calls.
+    Alone,
+}
+
 /// Whether an index that may be trusted is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recovery {

@@ -1,7 +1,7 @@
 //! One instance per directory in a process, whatever path or thread opens it.
 
 use super::instance::Instance;
-use super::options::{DEFAULT_MODE, DEFAULT_SHARDS, Options, Recovery};
+use super::options::{DEFAULT_MODE, DEFAULT_SHARDS, Options, Recovery, Sharing};
 use super::{Codec, background};
 use crate::durability::checkpoints::{self, Found};
 use crate::durability::recover::{self, Terms};
@@ -37,19 +37,20 @@ fn place(id: FileId) -> Arc<Place> {
 }
 
 /// Joins the instance of the directory or opens one.
-pub(crate) fn open(path: &Path, options: &Options) -> Result<(Arc<Instance>, Arc<Place>)> {
+pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(Arc<Instance>, Arc<Place>)> {
     options.check()?;
     let dir = open_directory(path, options)?;
     let id = dir.id().map_err(|error| Error::os(format_args!("look at {}", path.display()), &error))?;
     let place = place(id);
     let mut open = place.open.lock();
     if let Some(open) = open.as_mut() {
+        check_sharing(&open.instance, sharing)?;
         check_join(&open.instance, options)?;
         open.handles += 1;
         let instance = Arc::clone(&open.instance);
         return Ok((instance, Arc::clone(&place)));
     }
-    let instance = Arc::new(open_instance(dir, path, options)?);
+    let instance = Arc::new(open_instance(dir, path, options, sharing)?);
     if instance.background {
         background::serve(&instance);
     }
@@ -118,6 +119,23 @@ fn open_directory(path: &Path, options: &Options) -> Result<Dir> {
     }
 }
 
+fn check_sharing(instance: &Instance, sharing: Sharing) -> Result<()> {
+    let shown = instance.path.display();
+    match (instance.sharing, sharing) {
+        (Sharing::Shared, Sharing::Shared) => Ok(()),
+        (Sharing::Alone, _) => Err(Error::new(
+            Code::Locked,
+            format!("{shown} is open in this process as a DiskHashMap, which shares it with nobody. Close that first."),
+        )),
+        (Sharing::Shared, Sharing::Alone) => Err(Error::new(
+            Code::Locked,
+            format!(
+                "{shown} is already open in this process, and a DiskHashMap shares it with nobody. Close it there first, or open it as a ConcurrentDiskMap."
+            ),
+        )),
+    }
+}
+
 fn check_join(instance: &Instance, options: &Options) -> Result<()> {
     if !options.read_only && !instance.medium.writable {
         return Err(Error::new(
@@ -172,7 +190,7 @@ fn check_codecs(options: &Options, key: &Codec, value: &Codec) -> Result<()> {
     Ok(())
 }
 
-fn open_instance(mut dir: Dir, path: &Path, options: &Options) -> Result<Instance> {
+fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing) -> Result<Instance> {
     let shown = path.display();
     let os = |action: &'static str| move |error: io::Error| Error::os(action, &error);
     if let Some(kind) = dir.network_file_system().map_err(os("look at the file system"))? {
@@ -224,7 +242,7 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options) -> Result<Instanc
         // A parent that cannot be opened for reading can still hold a map; its own file system orders the name.
         let _ = Dir::open(parent).and_then(|parent| parent.sync());
     }
-    Instance::new(path.to_path_buf(), opened, options)
+    Instance::new(path.to_path_buf(), opened, options, sharing)
 }
 
 fn lock(dir: &Dir, path: &Path, shared: bool) -> Result<()> {

@@ -20,4 +20,4 @@ pub(crate) use log_region::LogRegion;
 #[cfg(not(loom))]
 pub(crate) use region::{Access, Region};
 #[cfg(not(loom))]
-pub(crate) use slots::{Retired, Slots};
+pub(crate) use slots::{CHUNKS, Retired, Slots, chunk_len, place};

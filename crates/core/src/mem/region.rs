@@ -12,6 +12,8 @@ pub(crate) enum Access {
     Shared,
     /// Stores stay in this mapping: for a reader that must repair what it may not write.
     Private,
+    /// Nothing may be stored: for a file that was written once and is whole.
+    ReadOnly,
 }
 
 /// A mapping of fixed size: never grown, moved or truncated while it lives.
@@ -27,6 +29,7 @@ impl Region {
     pub fn map(file: &File, access: Access) -> io::Result<Region> {
         let map = match access {
             Access::Shared => MmapRaw::map_raw(file)?,
+            Access::ReadOnly => MmapOptions::new().map_raw_read_only(file)?,
             // SAFETY: memmap2 asks that the file not change underneath. The pages are read as atomic words, or as bytes
             // that their writer never changes again; the owner's lock keeps other writers out.
             Access::Private => unsafe { MmapOptions::new().map_copy(file)? }.into(),

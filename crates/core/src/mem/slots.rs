@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// The first chunk holds 64 pointers and each next one twice as many, so an entry never moves once it is there.
 const FIRST: usize = 64;
-const CHUNKS: usize = 20;
+pub(crate) const CHUNKS: usize = 20;
 
 /// `Slots::load` gives references that live as long as a guard, and `pin` shares that live as long as one likes; `take`
 /// unlinks, and the value is dropped once every guard that was there then is gone, and every pin.
@@ -27,11 +27,16 @@ pub(crate) struct Retired<T> {
     stamp: Stamp,
 }
 
-/// Chunk and place in it.
+/// The chunk of an index, and its place there.
 pub(crate) const fn place(index: usize) -> (usize, usize) {
     let shifted = index + FIRST;
     let chunk = (usize::BITS - 1 - shifted.leading_zeros()) as usize - FIRST.trailing_zeros() as usize;
     (chunk, shifted - (FIRST << chunk))
+}
+
+/// How many entries a chunk has.
+pub(crate) const fn chunk_len(chunk: usize) -> usize {
+    FIRST << chunk
 }
 
 impl<T> Slots<T> {
@@ -52,7 +57,7 @@ impl<T> Slots<T> {
         if base.is_null() {
             return None;
         }
-        // SAFETY: a non-null chunk is a leaked boxed slice of FIRST << chunk pointers, freed only in `drop`, and `place`
+        // SAFETY: a non-null chunk is a leaked boxed slice of `chunk_len` pointers, freed only in `drop`, and `place`
         // gives an `at` below that length.
         Some(unsafe { &*base.add(at) })
     }
@@ -89,17 +94,17 @@ impl<T> Slots<T> {
         assert!(index < Self::CAPACITY, "slot index out of range");
         let (chunk, at) = place(index);
         if self.chunks[chunk].load(Ordering::Acquire).is_null() {
-            let fresh: Box<[AtomicPtr<T>]> = (0..FIRST << chunk).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
+            let fresh: Box<[AtomicPtr<T>]> = (0..chunk_len(chunk)).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
             let fresh = Box::into_raw(fresh).cast::<AtomicPtr<T>>();
             // AcqRel: partner of the load in `slot`.
             if self.chunks[chunk].compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire).is_err()
             {
                 // SAFETY: nobody else saw this chunk: it was made above, with this length, and not published.
-                drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(fresh, FIRST << chunk)) });
+                drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(fresh, chunk_len(chunk))) });
             }
         }
         let slot = self.slot(index).expect("the chunk was just made");
-        debug_assert!(at < FIRST << chunk);
+        debug_assert!(at < chunk_len(chunk));
         // Release: partner of the load in `load`.
         let old = slot.swap(Arc::into_raw(Arc::new(value)).cast_mut(), Ordering::AcqRel);
         assert!(old.is_null(), "slot {index} was not empty");
@@ -126,7 +131,7 @@ impl<T> Drop for Slots<T> {
                 continue;
             }
             // SAFETY: the chunk is a leaked boxed slice of this length, and `&mut self` says that nobody uses it.
-            let mut slots = unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(base, FIRST << chunk)) };
+            let mut slots = unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(base, chunk_len(chunk))) };
             for slot in &mut slots {
                 let value = *slot.get_mut();
                 if !value.is_null() {

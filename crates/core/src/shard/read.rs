@@ -44,7 +44,7 @@ impl Shard {
 
     /// The key's record. What was found counts only if the way to it was still the same afterwards, on a miss too.
     #[inline]
-    fn lookup<'g>(&'g self, hash: u64, key: &[u8], guard: &'g Guard) -> Result<Option<Record<'g>>> {
+    pub(super) fn lookup<'g>(&'g self, hash: u64, key: &[u8], guard: &'g Guard) -> Result<Option<Record<'g>>> {
         for _ in 0..ATTEMPTS {
             // Acquire: partner of the stores that close the shard to readers before a rebuild changes the root.
             if self.state.load(Ordering::Acquire) != OPEN {

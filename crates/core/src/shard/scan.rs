@@ -1,10 +1,10 @@
-//! Iteration: a step copies out a portion of one table under the read lock and lets go.
+//! Iteration: a step copies or pins a portion of one table under the read lock and lets go.
 
-use super::Shard;
+use super::{Pin, Shard};
 use crate::layout::extent::Descriptor;
 use crate::layout::segment::RecordRef;
-use crate::log::extent;
-use crate::mem::enter;
+use crate::log::{Record, extent};
+use crate::mem::{Guard, enter};
 use crate::{Error, Result};
 use std::fs::File;
 
@@ -32,21 +32,44 @@ pub(crate) struct Portion {
     pub entries: Vec<(std::ops::Range<usize>, Copied)>,
 }
 
+/// Takes one entry of a scan; `true`: the portion is full after it.
+type Take<'a> = &'a mut dyn FnMut(&Record<'_>, &Guard) -> Result<bool>;
+
 impl Shard {
     /// Copies the next entries; the position to go on from, `None` at the shard's end.
     pub fn scan(&self, from: Position, portion: &mut Portion) -> Result<Option<Position>> {
-        match self.scan_once(from, portion) {
+        self.scan_repaired(|| {
+            portion.bytes.clear();
+            portion.entries.clear();
+            self.scan_once(from, &mut |record, _| self.copy_entry(record, portion))
+        })
+    }
+
+    /// Pins the next entries, at most those of one table.
+    pub fn scan_pinned(&self, from: Position, pins: &mut Vec<Pin>) -> Result<Option<Position>> {
+        self.scan_repaired(|| {
+            pins.clear();
+            self.scan_once(from, &mut |record, guard| {
+                // Under the lock nothing that a slot names is freed.
+                pins.extend(self.pin_record(record, guard)?);
+                // An open extent is the last of its portion, so that few files are open at a time.
+                Ok(record.extent().is_some())
+            })
+        })
+    }
+
+    /// Damage of the index is mended, and the step done once more.
+    fn scan_repaired(&self, mut once: impl FnMut() -> Result<Option<Position>>) -> Result<Option<Position>> {
+        match once() {
             Err(error) if error.is_of_index() => {
                 self.rebuild_in_place()?;
-                self.scan_once(from, portion)
+                once()
             }
             scanned => scanned,
         }
     }
 
-    fn scan_once(&self, from: Position, portion: &mut Portion) -> Result<Option<Position>> {
-        portion.bytes.clear();
-        portion.entries.clear();
+    fn scan_once(&self, from: Position, take: Take<'_>) -> Result<Option<Position>> {
         let guard = enter();
         let _writer = self.writer.read();
         self.check_open()?;
@@ -61,31 +84,28 @@ impl Shard {
             .collect();
         entries.sort_unstable();
         let mut rest = entries.as_slice();
+        let mut full = false;
         while let Some(&(prefix, _)) = rest.first() {
-            if portion.bytes.len() >= PORTION {
+            if full {
                 return Ok(Some(Position { prefix }));
             }
             // Equal hashes go together: a position stands between hashes.
             let equal = rest.partition_point(|&(other, _)| other == prefix);
-            for &(_, record) in &rest[..equal] {
-                self.copy_entry(RecordRef(record), portion, &guard)?;
+            for &(_, place) in &rest[..equal] {
+                let record = self.log.record(RecordRef(place), &guard)?;
+                if !record.header.kind.is_put() {
+                    return Err(self.damage("a slot names a record that is not a put"));
+                }
+                full |= take(&record, &guard)?;
             }
             rest = &rest[equal..];
-            if portion.entries.last().is_some_and(|(_, value)| matches!(value, Copied::Extent(..))) {
-                // An extent is a portion's last entry, so that few files are open at a time.
-                return Ok(next_prefix(prefix, 64 - bits).map(|prefix| Position { prefix }));
-            }
         }
         // The table covers all prefixes that share its first `depth` bits.
         let covered = table.prefix() & (u64::MAX.checked_shl(64 - depth).unwrap_or(0));
         Ok(next_prefix(covered, depth).map(|prefix| Position { prefix }))
     }
 
-    fn copy_entry(&self, place: RecordRef, portion: &mut Portion, guard: &crate::mem::Guard) -> Result<()> {
-        let record = self.log.record(place, guard)?;
-        if !record.header.kind.is_put() {
-            return Err(self.damage("a slot names a record that is not a put"));
-        }
+    fn copy_entry(&self, record: &Record<'_>, portion: &mut Portion) -> Result<bool> {
         let start = portion.bytes.len();
         portion.bytes.extend_from_slice(record.key());
         let key = start..portion.bytes.len();
@@ -96,8 +116,10 @@ impl Shard {
                 Copied::Inline(key.end..portion.bytes.len())
             }
         };
+        // An extent is a portion's last entry, so that few files are open at a time.
+        let full = portion.bytes.len() >= PORTION || matches!(value, Copied::Extent(..));
         portion.entries.push((key, value));
-        Ok(())
+        Ok(full)
     }
 
     /// Reads an extent that a scan or a read left open.

@@ -2,7 +2,7 @@
 
 use super::append::Parts;
 use super::room::{Purpose, Room};
-use super::{Locked, Shard};
+use super::{Keep, Locked, Pin, Shard};
 use crate::index::{Place, Probe};
 use crate::layout::head;
 use crate::layout::intent::{Operation, RecordIntent, slot_word};
@@ -43,12 +43,19 @@ pub(crate) enum Change {
 
 impl Shard {
     /// Stores a value whose bytes go into the log, or whose extent is already written.
-    pub fn put(&self, hash: u64, key: &[u8], body: Body<'_>, expect: Expect) -> Result<Change> {
+    pub fn put(
+        &self,
+        hash: u64,
+        key: &[u8],
+        body: Body<'_>,
+        expect: Expect,
+        keep: Keep,
+    ) -> Result<(Change, Option<Pin>)> {
         let guard = enter();
         let mut writer = self.lock_for_write()?;
         if !self.is_written() {
             if matches!(expect, Expect::Seq(Some(_))) {
-                return Ok(Change::Lost);
+                return Ok((Change::Lost, None));
             }
             self.create(&mut writer, &guard)?;
         }
@@ -60,7 +67,7 @@ impl Shard {
         let (place, slot, hash_before, old) = loop {
             let (place, probe, old) = self.probe_repaired(hash, key, &mut writer, &guard)?;
             if !meets(expect, &old) {
-                return Ok(Change::Lost);
+                return Ok((Change::Lost, None));
             }
             match probe {
                 Probe::Vacant { slot: Some(slot), hash: before } if before != EMPTY || place.table.used() < FULL => {
@@ -91,24 +98,30 @@ impl Shard {
             let descriptor = crate::layout::extent::Descriptor::decode(body.value);
             intent.extents += descriptor.map_or(0, |descriptor| descriptor.len);
         }
+        let mut kept = self.kept_old(keep, old.as_ref(), &guard)?;
         self.append(&mut writer, Operation::Put, &intent, Parts { header, key, value: body.value }, &guard)?;
         self.bury_extent(&mut writer, old.as_ref());
         self.after_change(&mut writer);
-        Ok(if is_new { Change::Inserted } else { Change::Updated })
+        if keep == Keep::New {
+            let new = self.log.record(RecordRef(intent.record), &guard)?;
+            kept = self.pin_record(&new, &guard)?;
+        }
+        Ok((if is_new { Change::Inserted } else { Change::Updated }, kept))
     }
 
     /// Removes a key by appending a tombstone.
-    pub fn remove(&self, hash: u64, key: &[u8], expect: Expect) -> Result<Change> {
+    pub fn remove(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<(Change, Option<Pin>)> {
         let guard = enter();
         let mut writer = self.lock_for_write()?;
         if !self.is_written() {
-            return Ok(if matches!(expect, Expect::Seq(Some(_))) { Change::Lost } else { Change::Absent });
+            let change = if matches!(expect, Expect::Seq(Some(_))) { Change::Lost } else { Change::Absent };
+            return Ok((change, None));
         }
         let mut found = self.probe_repaired(hash, key, &mut writer, &guard)?;
         if !meets(expect, &found.2) {
-            return Ok(Change::Lost);
+            return Ok((Change::Lost, None));
         }
-        let Some(old) = found.2 else { return Ok(Change::Absent) };
+        let Some(old) = found.2 else { return Ok((Change::Absent, None)) };
         let sum = self.medium.keys.body_sum(key, &[]);
         let header = Header { kind: Type::Tombstone, seq: 0, key_len: key.len(), value_len: 0, body_sum: sum };
         let length = header.len(self.align());
@@ -130,6 +143,7 @@ impl Shard {
         intent.used_live = u64::from(place.table.used()) << 32 | u64::from(place.table.live() - 1);
         intent.new_segment_marks += length as u64;
         let header = Header { seq: intent.seq, ..header };
+        let kept = self.kept_old(keep, Some(&old), &guard)?;
         self.append(&mut writer, Operation::Delete, &intent, Parts { header, key, value: &[] }, &guard)?;
         self.bury_extent(&mut writer, Some(&old));
         if let Room::Lent { victim } = room {
@@ -138,7 +152,15 @@ impl Shard {
             let _ = self.empty_whole(&mut writer, victim, &guard);
         }
         self.after_change(&mut writer);
-        Ok(Change::Removed)
+        Ok((Change::Removed, kept))
+    }
+
+    /// The old record, if that is what the change is to hand out.
+    fn kept_old(&self, keep: Keep, old: Option<&Record<'_>>, guard: &Guard) -> Result<Option<Pin>> {
+        match old {
+            Some(old) if keep == Keep::Old => self.pin_record(old, guard),
+            _ => Ok(None),
+        }
     }
 
     /// A failure before the intent changes nothing; one after it leaves the operation half done.

@@ -1,0 +1,157 @@
+//! Bytes in place: a record's segment, or a mapped extent, shared for as long as somebody looks at them.
+
+use super::Map;
+use crate::layout::extent::VALUE_AT;
+use crate::layout::segment::SegmentId;
+use crate::log::{Segment, extent};
+use crate::mem::{CHUNKS, LogRegion, chunk_len, place};
+use crate::shard::{Change, Expect, Keep, Pin, PinnedValue};
+use crate::{Error, Result};
+use elsa::sync::FrozenMap;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+use yoke::Yoke;
+use yoke::erased::ErasedArcCart;
+
+/// A reference together with what keeps it valid.
+pub type Held<T> = Yoke<&'static T, ErasedArcCart>;
+
+/// Bytes that a share of their mapping keeps in place.
+#[derive(Debug)]
+pub struct Shared {
+    mapping: Mapping,
+    range: Range<usize>,
+}
+
+#[derive(Debug)]
+enum Mapping {
+    Segment(Arc<Segment>),
+    Extent(Arc<LogRegion>),
+}
+
+impl Shared {
+    /// What `decode` makes of the bytes, and the share with it.
+    pub fn hold<T: ?Sized + 'static>(self, decode: impl for<'a> FnOnce(&'a [u8]) -> Result<&'a T>) -> Result<Held<T>> {
+        let range = self.range;
+        Ok(match self.mapping {
+            Mapping::Segment(segment) => {
+                Yoke::try_attach_to_cart(segment, |segment: &Segment| decode(published(&segment.log, &range)))?
+                    .erase_arc_cart()
+            }
+            Mapping::Extent(region) => {
+                Yoke::try_attach_to_cart(region, |region: &LogRegion| decode(published(region, &range)))?
+                    .erase_arc_cart()
+            }
+        })
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        match &self.mapping {
+            Mapping::Segment(segment) => published(&segment.log, &self.range),
+            Mapping::Extent(region) => published(region, &self.range),
+        }
+    }
+}
+
+/// The range was inside the published bytes when the record was found, and their end never falls.
+fn published<'a>(region: &'a LogRegion, range: &Range<usize>) -> &'a [u8] {
+    region.bytes(range.start, range.len()).expect("a record stays published")
+}
+
+impl Pin {
+    pub fn shared_key(&self) -> Shared {
+        Shared { mapping: Mapping::Segment(Arc::clone(&self.segment)), range: self.key.clone() }
+    }
+}
+
+/// The share of a change in what it replaced or wrote.
+pub(crate) type Kept = (Change, Option<Pin>);
+
+impl Map {
+    /// The key's record, pinned; any call may be made while it is.
+    pub(crate) fn pin(&self, key: &[u8]) -> Result<Option<Pin>> {
+        let (instance, hash) = self.hashed(key)?;
+        instance.shard(hash).pin(hash, key)
+    }
+
+    /// A pinned record's value; an extent is mapped and verified here.
+    pub(crate) fn shared_value(&self, pin: Pin) -> Result<Shared> {
+        match pin.value {
+            PinnedValue::Inline(range) => Ok(Shared { mapping: Mapping::Segment(pin.segment), range }),
+            PinnedValue::Extent(file, descriptor) => {
+                let region = extent::map(&self.instance()?.medium, &file, &descriptor)?;
+                let range = VALUE_AT..VALUE_AT + descriptor.len as usize;
+                Ok(Shared { mapping: Mapping::Extent(Arc::new(region)), range })
+            }
+        }
+    }
+
+    /// [`put`](Map::put) that pins what it replaced or what it wrote.
+    pub(crate) fn put_keeping(&self, key: &[u8], value: &[u8], keep: Keep) -> Result<Option<Pin>> {
+        Ok(self.store(key, value, Expect::Any, keep)?.1)
+    }
+
+    /// Stores the value if the key is absent, and pins it; `None`: it is there.
+    pub(crate) fn put_absent(&self, key: &[u8], value: &[u8]) -> Result<Option<Pin>> {
+        Ok(self.store(key, value, Expect::Seq(None), Keep::New)?.1)
+    }
+
+    /// [`remove`](Map::remove) that pins what it removed.
+    pub(crate) fn take(&self, key: &[u8]) -> Result<Option<Pin>> {
+        Ok(self.delete(key, Expect::Any, Keep::Old)?.1)
+    }
+}
+
+/// What references into a map of one shard lead to, until the map may change again. A segment's index is not given to
+/// another while the segment is pinned, so an index is all it takes to find it here.
+#[derive(Default)]
+pub(crate) struct Pins {
+    segments: [OnceLock<Box<[OnceLock<Arc<Segment>>]>>; CHUNKS],
+    extents: FrozenMap<SegmentId, Arc<LogRegion>>,
+}
+
+impl std::fmt::Debug for Pins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pins").finish_non_exhaustive()
+    }
+}
+
+impl Pins {
+    fn segment(&self, segment: Arc<Segment>) -> &Segment {
+        let (chunk, at) = place(segment.index);
+        let cells = self.segments[chunk].get_or_init(|| (0..chunk_len(chunk)).map(|_| OnceLock::new()).collect());
+        let kept = cells[at].get_or_init(|| Arc::clone(&segment));
+        debug_assert!(Arc::ptr_eq(kept, &segment), "an index was given away under a pin");
+        kept
+    }
+
+    pub fn key(&self, pin: Pin) -> &[u8] {
+        published(&self.segment(pin.segment).log, &pin.key)
+    }
+
+    /// Of an extent that is mapped already no second mapping is made.
+    pub fn value(&self, map: &Map, pin: Pin) -> Result<&[u8]> {
+        let (file, descriptor) = match pin.value {
+            PinnedValue::Inline(range) => return Ok(published(&self.segment(pin.segment).log, &range)),
+            PinnedValue::Extent(file, descriptor) => (file, descriptor),
+        };
+        let region = match self.extents.get(&descriptor.id) {
+            Some(region) => region,
+            None => {
+                let region = extent::map(&map.instance()?.medium, &file, &descriptor)?;
+                self.extents.insert(descriptor.id, Arc::new(region))
+            }
+        };
+        region
+            .bytes(VALUE_AT, descriptor.len as usize)
+            .ok_or_else(|| Error::corrupt("two records name one extent with different lengths"))
+    }
+
+    /// Lets everything go. No reference is left: they borrow `self`.
+    pub fn release(&mut self) {
+        for cells in self.segments.iter_mut().filter_map(OnceLock::get_mut) {
+            cells.iter_mut().for_each(|cell| drop(cell.take()));
+        }
+        self.extents.as_mut().clear();
+    }
+}

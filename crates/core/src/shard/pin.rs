@@ -1,0 +1,61 @@
+//! Records that stay in place for as long as somebody looks at them: their segment is shared by a count.
+
+use super::Shard;
+use crate::Result;
+use crate::layout::extent::Descriptor;
+use crate::log::{Record, Segment, extent};
+use crate::mem::{Guard, enter};
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A record and a share of its segment. It holds neither a lock nor an epoch.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    pub seq: u64,
+    pub segment: Arc<Segment>,
+    pub key: Range<usize>,
+    pub value: PinnedValue,
+}
+
+/// Where a pinned record's value is.
+#[derive(Debug)]
+pub(crate) enum PinnedValue {
+    Inline(Range<usize>),
+    /// An extent, open: its file's name may go meanwhile.
+    Extent(File, Descriptor),
+}
+
+/// Which record a change hands out. It is pinned under the lock under which the change is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Nothing,
+    /// The one that the change replaces or removes.
+    Old,
+    /// The one that it writes.
+    New,
+}
+
+impl Shard {
+    /// The key's record, pinned.
+    pub fn pin(&self, hash: u64, key: &[u8]) -> Result<Option<Pin>> {
+        let guard = enter();
+        loop {
+            let Some(record) = self.lookup(hash, key, &guard)? else { return Ok(None) };
+            // A record whose segment was freed behind the lookup has a successor, or the key is gone.
+            if let Some(pin) = self.pin_record(&record, &guard)? {
+                return Ok(Some(pin));
+            }
+        }
+    }
+
+    /// `None` if the segment was freed since the record was found; not while the lock is held.
+    pub(super) fn pin_record(&self, record: &Record<'_>, guard: &Guard) -> Result<Option<Pin>> {
+        let Some(segment) = self.log.pin(record.place.segment(), guard) else { return Ok(None) };
+        let value = match record.extent() {
+            None => PinnedValue::Inline(record.value_range()),
+            Some(descriptor) => PinnedValue::Extent(extent::open(&self.medium, self.number, &descriptor)?, descriptor),
+        };
+        Ok(Some(Pin { seq: record.header.seq, segment, key: record.key_range(), value }))
+    }
+}
