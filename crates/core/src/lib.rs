@@ -1,7 +1,37 @@
 //! A hash map in memory-mapped files: every thread of a process shares it, and it survives the death of the process.
 //!
-//! This crate is the engine: bytes in, bytes out. `docs/design.md` says how it works and why, `docs/format.md` what is
-//! on the disk.
+//! There are two typed maps, over one format:
+//!
+//! - [`DiskHashMap`] is for one owner. It has no thread, changing it takes `&mut self`, and what `get` gives are plain
+//!   references into the mapped files.
+//! - [`ConcurrentDiskMap`] is for all threads of a process. Every call takes `&self`, and what `get` gives is a [`Ref`].
+//!
+//! Each is opened under a codec for its keys and one for its values: [`Native`] for numbers, [`Str`], [`Bytes`], [`Arch`]
+//! for structs that are read in place, or a [`ValueCodec`] of your own. The codecs' names are stored with the map.
+//!
+//! ```
+//! # fn main() -> opendiskmap::Result<()> {
+//! # let temp = tempfile::tempdir().unwrap();
+//! # let dir = temp.path();
+//! use opendiskmap::{DiskHashMap, Native, Str};
+//!
+//! let mut map = DiskHashMap::<Native<u64>, Str>::new_in(dir)?;
+//! map.insert(&42, "Hello")?;
+//! map.insert(&100, "Rust")?;
+//! assert_eq!(map.get(&42)?, Some("Hello"));
+//! assert_eq!(map.get(&7)?, None);
+//! assert_eq!(map.len(), 2);
+//! drop(map);
+//!
+//! let map = DiskHashMap::<Native<u64>, Str>::load_from(dir)?;
+//! assert_eq!(map.get(&42)?, Some("Hello"));
+//! assert_eq!(map.get(&100)?, Some("Rust"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Under them lies the engine, bytes in and bytes out, which is public as [`Map`]. `docs/design.md` says how it works and
+//! why, `docs/format.md` what is on the disk.
 //!
 //! ```
 //! # fn main() -> opendiskmap::Result<()> {
@@ -23,6 +53,8 @@
 #[cfg(not(loom))]
 mod durability;
 mod error;
+#[cfg(not(loom))]
+mod front;
 mod index;
 mod layout;
 #[cfg(not(loom))]
@@ -46,5 +78,10 @@ pub use layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_KEY, MAX_SHARDS, MAX_VALUE
 
 #[cfg(not(loom))]
 pub use durability::recover::{Reason, Recovery as OpenReport};
+#[cfg(not(loom))]
+pub use front::{
+    Arch, Bytes, ConcurrentDiskMap, ConcurrentEntry, Decoded, DiskHashMap, InPlace, KeyCodec, MapEntry, Native, Number,
+    OccupiedEntry, Reading, Ref, Str, StringStringMap, StringU64Map, U64StringMap, VacantEntry, ValueCodec, ValueRef,
+};
 #[cfg(not(loom))]
 pub use map::{Codec, Cursor, Extent, Hooks, Iter, Map, Options, Page, Recovery, Stats};

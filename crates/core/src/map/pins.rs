@@ -117,22 +117,22 @@ impl std::fmt::Debug for Pins {
 }
 
 impl Pins {
-    fn segment(&self, segment: Arc<Segment>) -> &Segment {
+    fn segment(&self, segment: &Arc<Segment>) -> &Segment {
         let (chunk, at) = place(segment.index);
         let cells = self.segments[chunk].get_or_init(|| (0..chunk_len(chunk)).map(|_| OnceLock::new()).collect());
-        let kept = cells[at].get_or_init(|| Arc::clone(&segment));
-        debug_assert!(Arc::ptr_eq(kept, &segment), "an index was given away under a pin");
+        let kept = cells[at].get_or_init(|| Arc::clone(segment));
+        debug_assert!(Arc::ptr_eq(kept, segment), "an index was given away under a pin");
         kept
     }
 
-    pub fn key(&self, pin: Pin) -> &[u8] {
-        published(&self.segment(pin.segment).log, &pin.key)
+    pub fn key(&self, pin: &Pin) -> &[u8] {
+        published(&self.segment(&pin.segment).log, &pin.key)
     }
 
     /// Of an extent that is mapped already no second mapping is made.
     pub fn value(&self, map: &Map, pin: Pin) -> Result<&[u8]> {
         let (file, descriptor) = match pin.value {
-            PinnedValue::Inline(range) => return Ok(published(&self.segment(pin.segment).log, &range)),
+            PinnedValue::Inline(range) => return Ok(published(&self.segment(&pin.segment).log, &range)),
             PinnedValue::Extent(file, descriptor) => (file, descriptor),
         };
         let region = match self.extents.get(&descriptor.id) {
@@ -147,11 +147,19 @@ impl Pins {
             .ok_or_else(|| Error::corrupt("two records name one extent with different lengths"))
     }
 
-    /// Lets everything go. No reference is left: they borrow `self`.
-    pub fn release(&mut self) {
-        for cells in self.segments.iter_mut().filter_map(OnceLock::get_mut) {
-            cells.iter_mut().for_each(|cell| drop(cell.take()));
-        }
+    pub fn has_extents(&mut self) -> bool {
+        !self.extents.as_mut().is_empty()
+    }
+
+    /// Lets everything go; whether there was anything. No reference is left: they borrow `self`.
+    pub fn release(&mut self) -> bool {
+        let mut held = self.has_extents();
         self.extents.as_mut().clear();
+        for cells in self.segments.iter_mut().filter_map(OnceLock::get_mut) {
+            for cell in cells {
+                held |= cell.take().is_some();
+            }
+        }
+        held
     }
 }
