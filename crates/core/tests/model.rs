@@ -202,7 +202,7 @@ fn behaves(options: Options, calls: Vec<Call>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(common::cases()) })]
 
     #[test]
     fn a_map_answers_as_a_hash_map(shards in 0u32..3, calls in prop::collection::vec(calls(), 1..160)) {
@@ -213,9 +213,4 @@ proptest! {
     fn a_map_served_in_the_background_answers_as_a_hash_map(shards in 0u32..3, calls in prop::collection::vec(calls(), 1..160)) {
         behaves(served(1 << (2 * shards)), calls);
     }
-}
-
-/// `PROPTEST_CASES` for a long run.
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(48)
 }

@@ -6,21 +6,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use common::{key, scratch, served, value, version};
+use common::{Ends, key, scratch, served, until, value, version};
 use opendiskmap::Map;
-
-/// Tells the others to stop when the test's own part is done, also when it failed.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-fn until(done: &AtomicBool) -> impl Iterator<Item = usize> {
-    (0..).take_while(|_| !done.load(Ordering::Relaxed))
-}
 
 #[test]
 fn every_thread_sees_a_write_once_the_call_returned() {

@@ -102,11 +102,13 @@ impl Map {
     }
 }
 
+type Chunk = Box<[OnceLock<Arc<Segment>>]>;
+
 /// What references into a map of one shard lead to, until the map may change again. A segment's index is not given to
 /// another while the segment is pinned, so an index is all it takes to find it here.
 #[derive(Default)]
 pub(crate) struct Pins {
-    segments: [OnceLock<Box<[OnceLock<Arc<Segment>>]>>; CHUNKS],
+    segments: [OnceLock<Chunk>; CHUNKS],
     extents: FrozenMap<SegmentId, Arc<LogRegion>>,
 }
 

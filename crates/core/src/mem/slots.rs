@@ -238,6 +238,6 @@ mod tests {
         drop(guard);
         drop(slots.take(0));
         drop(slots);
-        assert_eq!(pins.map(|pin| Arc::into_inner(pin)), [Some("taken".into()), Some("left".into())]);
+        assert_eq!(pins.map(Arc::into_inner), [Some("taken".into()), Some("left".into())]);
     }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use opendiskmap::{Hooks, Map, Options};
 use tempfile::TempDir;
@@ -57,4 +58,22 @@ pub fn version(key: &[u8], bytes: &[u8]) -> usize {
     let version = usize::from_le_bytes(*version);
     assert!(value(key, version, bytes.len()) == bytes, "key {} has a value it was never given", key.escape_ascii());
     version
+}
+
+/// `PROPTEST_CASES` for a long run.
+pub fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(48)
+}
+
+/// Tells the others to stop when the test's own part is done, also when it failed.
+pub struct Ends<'a>(pub &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub fn until(done: &AtomicBool) -> impl Iterator<Item = usize> {
+    (0..).take_while(|_| !done.load(Ordering::Relaxed))
 }
