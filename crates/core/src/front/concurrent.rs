@@ -78,6 +78,15 @@ impl<K: KeyCodec, V: ValueCodec> ConcurrentDiskMap<K, V> {
         Self::open(dir, &Options::default())
     }
 
+    /// Opens or makes a map; a new one has room for `entries` entries, whose keys and values take `key_bytes` and
+    /// `value_bytes` bytes in all once encoded. Up to that no table is split and no file is made.
+    ///
+    /// # Errors
+    /// As [`new_in`](Self::new_in).
+    pub fn with_capacity(dir: impl AsRef<Path>, entries: u64, key_bytes: u64, value_bytes: u64) -> Result<Self> {
+        Self::open(dir, &opening::with_room(entries, key_bytes, value_bytes))
+    }
+
     /// Opens a map that is there.
     ///
     /// # Errors
@@ -218,6 +227,18 @@ impl<K: KeyCodec, V: ValueCodec> ConcurrentDiskMap<K, V> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
+    }
+
+    /// The smallest power of two that is no less than the entries there are, nor than those that the map was made for.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.map.capacity()
+    }
+
+    /// [`len`](Self::len) by [`capacity`](Self::capacity).
+    #[must_use]
+    pub fn load_factor(&self) -> f64 {
+        opening::load_factor(&self.map)
     }
 
     /// Shards of the map, each with a lock of its own.

@@ -52,6 +52,36 @@ impl<K: KeyCodec, V: ValueCodec> DiskHashMap<K, V> {
         Self::open(dir, &Options::default())
     }
 
+    /// Opens or makes a map; a new one has room for `entries` entries, whose keys and values take `key_bytes` and
+    /// `value_bytes` bytes in all once encoded. Up to that no table is split and no file is made.
+    ///
+    /// ```
+    /// # fn main() -> opendiskmap::Result<()> {
+    /// # let temp = tempfile::tempdir().unwrap();
+    /// # let dir = temp.path();
+    /// use opendiskmap::{DiskHashMap, Native, Str};
+    ///
+    /// let mut map = DiskHashMap::<Native<u64>, Str>::with_capacity(dir, 1000, 64_000, 128_000)?;
+    /// assert_eq!(map.capacity(), 1024);
+    /// map.insert(&0, "value 0")?;
+    /// let before = map.stats()?;
+    /// for number in 1..500 {
+    ///     map.insert(&number, &format!("value {number}"))?;
+    /// }
+    /// let after = map.stats()?;
+    /// assert_eq!((after.tables, after.segments, after.waits), (before.tables, before.segments, before.waits));
+    /// assert_eq!(map.capacity(), 1024);
+    /// assert_eq!(map.load_factor(), 500.0 / 1024.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new_in`](Self::new_in).
+    pub fn with_capacity(dir: impl AsRef<Path>, entries: u64, key_bytes: u64, value_bytes: u64) -> Result<Self> {
+        Self::open(dir, &opening::with_room(entries, key_bytes, value_bytes))
+    }
+
     /// Opens a map that is there.
     ///
     /// # Errors
@@ -163,6 +193,18 @@ impl<K: KeyCodec, V: ValueCodec> DiskHashMap<K, V> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
+    }
+
+    /// The smallest power of two that is no less than the entries there are, nor than those that the map was made for.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.map.capacity()
+    }
+
+    /// [`len`](Self::len) by [`capacity`](Self::capacity).
+    #[must_use]
+    pub fn load_factor(&self) -> f64 {
+        opening::load_factor(&self.map)
     }
 
     /// Shards of the map: 1.

@@ -38,6 +38,7 @@ use std::fmt;
 /// assert_eq!(map.get(&3)?, Some("4TH"));
 ///
 /// assert!(map.contains_key(&2)?);
+/// assert_eq!(map.load_factor(), map.len() as f64 / map.capacity() as f64);
 /// assert_eq!(map.shard_count(), 1);
 /// # Ok(())
 /// # }

@@ -1,7 +1,7 @@
 //! Opening a map under the codecs that its type states.
 
 use super::codec::{KeyCodec, ValueCodec};
-use crate::map::{Codec, Map, Options, Sharing};
+use crate::map::{Capacity, Codec, Map, Options, Sharing};
 use crate::{Code, Error, Result};
 use std::path::Path;
 
@@ -33,6 +33,17 @@ pub(super) fn open<K: KeyCodec, V: ValueCodec>(path: &Path, options: &Options, s
         ));
     }
     Ok(map)
+}
+
+/// For `with_capacity`: room for so many entries, and for the bytes of their keys and values.
+pub(super) fn with_room(entries: u64, key_bytes: u64, value_bytes: u64) -> Options {
+    let capacity = Capacity { entries, bytes: key_bytes.saturating_add(value_bytes) };
+    Options { capacity: Some(capacity), ..Options::default() }
+}
+
+/// How full a map is.
+pub(super) fn load_factor(map: &Map) -> f64 {
+    map.len() as f64 / map.capacity().max(1) as f64
 }
 
 /// For `load_from`: there has to be a map.
