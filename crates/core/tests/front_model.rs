@@ -300,7 +300,7 @@ fn iterate(map: &impl Typed, model: &Model) {
 
 /// One of the two types, until it is opened as the other.
 enum Either {
-    Alone(Alone),
+    Alone(Box<Alone>),
     Shared(Shared),
 }
 
@@ -316,7 +316,7 @@ impl Pair {
         match call {
             Call::Reopen(other, full) => self.reopen(other, full),
             call => match self.map.as_mut().unwrap() {
-                Either::Alone(map) => check(map, &mut self.model, call),
+                Either::Alone(map) => check(&mut **map, &mut self.model, call),
                 Either::Shared(map) => check(map, &mut self.model, call),
             },
         }
@@ -337,7 +337,7 @@ impl Pair {
 
 fn open(alone: bool, path: &Path, options: &Options) -> Either {
     match alone {
-        true => Either::Alone(Typed::open(path, options).unwrap()),
+        true => Either::Alone(Box::new(Typed::open(path, options).unwrap())),
         false => Either::Shared(Typed::open(path, options).unwrap()),
     }
 }

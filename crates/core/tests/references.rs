@@ -274,7 +274,7 @@ struct Shallow {
 
 fn deep(number: u32) -> Deep {
     let texts = (0..number % 5).map(|tag| format!("tag {tag}")).collect();
-    let next = Shallow { tags: texts, flag: number % 2 == 0, text: Some("text".repeat(number as usize % 9)) };
+    let next = Shallow { tags: texts, flag: number.is_multiple_of(2), text: Some("text".repeat(number as usize % 9)) };
     let name = format!("name {number}");
     Deep { number, name, scores: vec![f64::from(number); number as usize % 7], wide: 1, next: Some(Box::new(next)) }
 }

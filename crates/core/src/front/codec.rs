@@ -55,8 +55,9 @@ pub trait ValueCodec: 'static {
     /// What else has to be the same for the bytes to be understood; at most 64 KiB.
     const PARAM: &'static [u8] = &[];
 
-    /// `decode` gets a value's bytes at a multiple of this, 1 to 16. More than 8 makes a map with room for it, which only
-    /// counts when the map is made (`ERR_OPTIONS_MISMATCH` for one that was made without); more than 16 does not compile.
+    /// A codec that reads in place gets a value's bytes at a multiple of this, 1 to 16. More than 8 makes a map with room
+    /// for it, which only counts when the map is made (`ERR_OPTIONS_MISMATCH` for one that was made without); more than 16
+    /// does not compile. A key's may be 8 at most.
     const ALIGN: usize = 1;
 
     /// What goes in, by reference.

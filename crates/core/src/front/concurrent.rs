@@ -327,6 +327,6 @@ fn conflict() -> Error {
 
 impl<K: KeyCodec, V: ValueCodec> fmt::Debug for ConcurrentDiskMap<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConcurrentDiskMap").field("map", &self.map).finish()
+        f.debug_struct("ConcurrentDiskMap").field("len", &self.len()).finish_non_exhaustive()
     }
 }

@@ -27,9 +27,11 @@ use std::path::Path;
 ///
 /// The map has one shard and no thread of its own: compaction runs in steps of some 50 µs inside the calls that change
 /// it. It syncs in [`flush`](Self::flush), when it is closed or dropped, and when dead space exceeds its bound (twice the
-/// live bytes and two segments). While it is open, opening the directory again is `ERR_LOCKED`, in this process too. For a
-/// map that threads share there is [`ConcurrentDiskMap`](crate::ConcurrentDiskMap); each opens what the other wrote with
-/// one shard.
+/// live bytes and two segments). Of locks there is one, the shard's, which a change takes and nobody contends for. While
+/// the map is open, opening the directory again is `ERR_LOCKED`, in this process too.
+///
+/// For a map that threads share there is [`ConcurrentDiskMap`](crate::ConcurrentDiskMap); each opens what the other wrote
+/// with one shard.
 ///
 /// If the process dies, nothing that returned is lost; if the machine dies, everything up to the last `flush` is there.
 ///
@@ -286,6 +288,6 @@ impl<K: KeyCodec, V: ValueCodec> DiskHashMap<K, V> {
 
 impl<K: KeyCodec, V: ValueCodec> fmt::Debug for DiskHashMap<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DiskHashMap").field("map", &self.map).finish_non_exhaustive()
+        f.debug_struct("DiskHashMap").field("len", &self.len()).finish_non_exhaustive()
     }
 }

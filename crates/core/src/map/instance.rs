@@ -292,7 +292,8 @@ impl Instance {
     /// next call that needs it, too.
     pub fn upkeep(&self) {
         // AcqRel: partner of `want_background`. Before the work, so that what is asked for meanwhile is done next time.
-        if !self.medium.work.load(Ordering::Relaxed) || !self.medium.work.swap(false, Ordering::AcqRel) {
+        let asked = self.medium.work.load(Ordering::Relaxed) && self.medium.work.swap(false, Ordering::AcqRel);
+        if !asked || self.medium.check_writable().is_err() {
             return;
         }
         let more = self.step(Effort::Bound).unwrap_or(false);
