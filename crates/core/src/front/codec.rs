@@ -151,9 +151,8 @@ impl<T: ?Sized + 'static> Reading<T> for InPlace {
         key: &[u8],
         decode: impl for<'a> FnOnce(&'a [u8]) -> Result<&'a T>,
     ) -> Result<Option<(u64, Held<T>)>> {
-        let Some(pin) = map.pin(key)? else { return Ok(None) };
-        let seq = pin.seq;
-        Ok(Some((seq, map.shared_value(pin)?.hold(decode)?)))
+        let Some((seq, shared)) = map.shared(key)? else { return Ok(None) };
+        Ok(Some((seq, shared.hold(decode)?)))
     }
 
     fn show(held: &Held<T>) -> &T {

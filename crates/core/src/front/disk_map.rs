@@ -116,10 +116,7 @@ impl<K: KeyCodec, V: ValueCodec> DiskHashMap<K, V> {
     /// `ERR_IO`, `ERR_POISONED`; `ERR_NO_SPACE` if a long value cannot be mapped.
     pub fn get(&self, key: &K::Item) -> Result<Option<ValueRef<'_, V>>> {
         let key = K::encode_key(key)?;
-        match self.map.pin(key.as_ref())? {
-            Some(pin) => self.value(pin).map(Some),
-            None => Ok(None),
-        }
+        self.map.value_in(key.as_ref(), &self.pins)?.map(V::decode).transpose()
     }
 
     fn value(&self, pin: Pin) -> Result<ValueRef<'_, V>> {

@@ -68,10 +68,41 @@ impl Pin {
 pub(crate) type Kept = (Change, Option<Pin>);
 
 impl Map {
-    /// The key's record, pinned; any call may be made while it is.
-    pub(crate) fn pin(&self, key: &[u8]) -> Result<Option<Pin>> {
+    /// The key's sequence number and value, shared; any call may be made while it is.
+    pub(crate) fn shared(&self, key: &[u8]) -> Result<Option<(u64, Shared)>> {
         let (instance, hash) = self.hashed(key)?;
-        instance.shard(hash).pin(hash, key)
+        let shard = instance.shard(hash);
+        let found = shard.find(hash, key, |record, guard| {
+            if record.extent().is_some() {
+                return Ok(shard.pin_record(record, guard)?.map(Found::Extent));
+            }
+            let Some(segment) = shard.pin_segment(record, guard) else { return Ok(None) };
+            let shared = Shared { mapping: Mapping::Segment(segment), range: record.value_range() };
+            Ok(Some(Found::Inline((record.header.seq, shared))))
+        })?;
+        match found {
+            None => Ok(None),
+            Some(Found::Inline(found)) => Ok(Some(found)),
+            Some(Found::Extent(pin)) => Ok(Some((pin.seq, self.shared_value(pin)?))),
+        }
+    }
+
+    /// The key's value, kept in place by `pins`; for a map of one shard.
+    pub(crate) fn value_in<'p>(&self, key: &[u8], pins: &'p Pins) -> Result<Option<&'p [u8]>> {
+        let (instance, hash) = self.hashed(key)?;
+        let shard = instance.shard(hash);
+        let found = shard.find(hash, key, |record, guard| {
+            if record.extent().is_some() {
+                return Ok(shard.pin_record(record, guard)?.map(Found::Extent));
+            }
+            let segment = pins.segment(record.place.segment(), || shard.pin_segment(record, guard));
+            Ok(segment.map(|segment| Found::Inline(published(&segment.log, &record.value_range()))))
+        })?;
+        match found {
+            None => Ok(None),
+            Some(Found::Inline(bytes)) => Ok(Some(bytes)),
+            Some(Found::Extent(pin)) => pins.value(self, pin).map(Some),
+        }
     }
 
     /// A pinned record's value; an extent is mapped and verified here.
@@ -102,6 +133,12 @@ impl Map {
     }
 }
 
+/// A value that is at hand under the guard, or one whose extent is to be mapped without it.
+enum Found<T> {
+    Inline(T),
+    Extent(Pin),
+}
+
 type Chunk = Box<[OnceLock<Arc<Segment>>]>;
 
 /// What references into a map of one shard lead to, until the map may change again. A segment's index is not given to
@@ -119,28 +156,40 @@ impl std::fmt::Debug for Pins {
 }
 
 impl Pins {
-    fn segment(&self, segment: &Arc<Segment>) -> &Segment {
-        let (chunk, at) = place(segment.index);
+    /// The segment of an index, which is shared only if it is not yet.
+    #[inline]
+    fn segment(&self, index: usize, share: impl FnOnce() -> Option<Arc<Segment>>) -> Option<&Segment> {
+        let (chunk, at) = place(index);
         let cells = self.segments[chunk].get_or_init(|| (0..chunk_len(chunk)).map(|_| OnceLock::new()).collect());
-        let kept = cells[at].get_or_init(|| Arc::clone(segment));
-        debug_assert!(Arc::ptr_eq(kept, segment), "an index was given away under a pin");
-        kept
+        match cells[at].get() {
+            Some(segment) => Some(segment),
+            None => {
+                let segment = share()?;
+                Some(cells[at].get_or_init(|| segment))
+            }
+        }
+    }
+
+    fn pinned(&self, pin: &Pin, range: &Range<usize>) -> &[u8] {
+        let segment = self.segment(pin.segment.index, || Some(Arc::clone(&pin.segment))).expect("a share is given");
+        debug_assert!(std::ptr::eq(segment, &*pin.segment), "an index was given away under a pin");
+        published(&segment.log, range)
     }
 
     pub fn key(&self, pin: &Pin) -> &[u8] {
-        published(&self.segment(&pin.segment).log, &pin.key)
+        self.pinned(pin, &pin.key)
     }
 
     /// Of an extent that is mapped already no second mapping is made.
     pub fn value(&self, map: &Map, pin: Pin) -> Result<&[u8]> {
-        let (file, descriptor) = match pin.value {
-            PinnedValue::Inline(range) => return Ok(published(&self.segment(&pin.segment).log, &range)),
+        let (file, descriptor) = match &pin.value {
+            PinnedValue::Inline(range) => return Ok(self.pinned(&pin, range)),
             PinnedValue::Extent(file, descriptor) => (file, descriptor),
         };
         let region = match self.extents.get(&descriptor.id) {
             Some(region) => region,
             None => {
-                let region = extent::map(&map.instance()?.medium, &file, &descriptor)?;
+                let region = extent::map(&map.instance()?.medium, file, descriptor)?;
                 self.extents.insert(descriptor.id, Arc::new(region))
             }
         };

@@ -37,21 +37,33 @@ pub(crate) enum Keep {
 }
 
 impl Shard {
-    /// The key's record, pinned.
-    pub fn pin(&self, hash: u64, key: &[u8]) -> Result<Option<Pin>> {
+    /// What `keep` makes of the key's record, under a guard. `None` from it says that the record's segment was freed since
+    /// it was found; then the key is looked up again.
+    #[inline]
+    pub fn find<R>(
+        &self,
+        hash: u64,
+        key: &[u8],
+        mut keep: impl FnMut(&Record<'_>, &Guard) -> Result<Option<R>>,
+    ) -> Result<Option<R>> {
         let guard = enter();
         loop {
             let Some(record) = self.lookup(hash, key, &guard)? else { return Ok(None) };
-            // A record whose segment was freed behind the lookup has a successor, or the key is gone.
-            if let Some(pin) = self.pin_record(&record, &guard)? {
-                return Ok(Some(pin));
+            if let Some(kept) = keep(&record, &guard)? {
+                return Ok(Some(kept));
             }
         }
     }
 
+    /// A share of a record's segment; `None` as for [`pin_record`](Self::pin_record).
+    #[inline]
+    pub fn pin_segment(&self, record: &Record<'_>, guard: &Guard) -> Option<Arc<Segment>> {
+        self.log.pin(record.place.segment(), guard)
+    }
+
     /// `None` if the segment was freed since the record was found; not while the lock is held.
-    pub(super) fn pin_record(&self, record: &Record<'_>, guard: &Guard) -> Result<Option<Pin>> {
-        let Some(segment) = self.log.pin(record.place.segment(), guard) else { return Ok(None) };
+    pub fn pin_record(&self, record: &Record<'_>, guard: &Guard) -> Result<Option<Pin>> {
+        let Some(segment) = self.pin_segment(record, guard) else { return Ok(None) };
         let value = match record.extent() {
             None => PinnedValue::Inline(record.value_range()),
             Some(descriptor) => PinnedValue::Extent(extent::open(&self.medium, self.number, &descriptor)?, descriptor),
