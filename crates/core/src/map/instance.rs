@@ -31,7 +31,6 @@ pub(crate) struct Instance {
     pub full_recovery: bool,
     pub background: bool,
     pub sharing: Sharing,
-    pub capacity: u64,
     pub checkpoint_count: AtomicU64,
     head_id: FileId,
     /// What every checkpoint repeats.
@@ -70,7 +69,6 @@ impl Instance {
             full_recovery: options.recovery == Some(super::Recovery::Full),
             background: options.hooks.background && medium.writable && sharing == Sharing::Shared,
             sharing,
-            capacity: options.capacity.map_or(0, |capacity| capacity.entries),
             checkpoint_count: AtomicU64::new(0),
             template: Checkpoint { clean: false, shards: Vec::new(), ..checkpoint },
             checkpoints: Mutex::new(checkpoints),

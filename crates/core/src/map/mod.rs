@@ -12,7 +12,7 @@ mod stats;
 pub use crate::layout::checkpoint::Codec;
 pub use cursor::{Cursor, Iter, Page};
 pub(crate) use options::Sharing;
-pub use options::{Capacity, Hooks, Options, Recovery};
+pub use options::{Hooks, Options, Recovery};
 pub use pins::Held;
 use pins::Kept;
 pub(crate) use pins::{Pins, Shared};
@@ -261,11 +261,6 @@ impl Map {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    #[must_use]
-    pub fn capacity(&self) -> u64 {
-        self.instance.capacity.max(self.len()).next_power_of_two()
     }
 
     /// Removes every entry.

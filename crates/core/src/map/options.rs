@@ -28,15 +28,6 @@ pub enum Recovery {
     Full,
 }
 
-/// Room that a new map is made with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Capacity {
-    /// Entries.
-    pub entries: u64,
-    /// Bytes of their keys and values, encoded.
-    pub bytes: u64,
-}
-
 /// Options of [`Map::open`](crate::Map::open).
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -52,8 +43,6 @@ pub struct Options {
     pub recovery: Option<Recovery>,
     /// Permissions of the directory, at creation only; files get the same without the search bits. Default: 0o700.
     pub mode: Option<u32>,
-    /// Room to make at creation.
-    pub capacity: Option<Capacity>,
     /// The key codec's name and parameter: compared with the stored one if stated.
     pub key_codec: Option<Codec>,
     /// The value codec's name and parameter.
@@ -93,7 +82,6 @@ impl Default for Options {
             flush_interval: None,
             recovery: None,
             mode: None,
-            capacity: None,
             key_codec: None,
             value_codec: None,
             new_codecs: (Codec::named("bytes"), Codec::named("bytes")),
