@@ -11,6 +11,7 @@ mod stats;
 pub use crate::layout::checkpoint::Codec;
 pub use cursor::{Cursor, Iter, Page};
 pub use options::{Hooks, Options, Recovery};
+pub use registry::Identity;
 pub use stats::Stats;
 
 use crate::layout::record::Type;
@@ -60,8 +61,29 @@ impl Map {
     /// `ERR_INVALID_ARGUMENT`, `ERR_NOT_FOUND`, `ERR_NOT_A_MAP`, `ERR_LOCKED`, `ERR_FS_UNSUPPORTED`, `ERR_VERSION`,
     /// `ERR_CODEC_MISMATCH`, `ERR_OPTIONS_MISMATCH`, `ERR_CORRUPT`, `ERR_NO_SPACE`, `ERR_IO`.
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Map> {
-        let (instance, place) = registry::open(path.as_ref(), options)?;
-        Ok(Map { instance, place, read_only: options.read_only, closed: AtomicBool::new(false) })
+        Ok(Map::joined(registry::open(path.as_ref(), options)?, options))
+    }
+
+    /// Joins the map that a handle of this process was asked its [`identity`](Map::identity), as long as one of its handles is
+    /// open. Opens and makes nothing: of the options only `read_only` and what must match count.
+    ///
+    /// # Errors
+    /// `ERR_CLOSED` if that map is closed, also when its directory was opened again since; `ERR_INVALID_ARGUMENT`,
+    /// `ERR_CODEC_MISMATCH`, `ERR_OPTIONS_MISMATCH`, `ERR_LOCKED` as in [`open`](Map::open).
+    pub fn attach(identity: &Identity, options: &Options) -> Result<Map> {
+        Ok(Map::joined(registry::attach(identity, options)?, options))
+    }
+
+    fn joined((instance, place): (Arc<Instance>, Arc<Place>), options: &Options) -> Map {
+        Map { instance, place, read_only: options.read_only, closed: AtomicBool::new(false) }
+    }
+
+    /// What [`attach`](Map::attach) finds this map by.
+    ///
+    /// # Errors
+    /// `ERR_CLOSED`.
+    pub fn identity(&self) -> Result<Identity> {
+        Ok(self.place.identity(self.instance()?))
     }
 
     #[inline]
