@@ -1,6 +1,7 @@
 /// <reference types="node" preserve="true" />
 /// <reference lib="esnext.disposable" preserve="true" />
 
+export type { AttachOptions, DiskMapHandle } from './lib/attach.js'
 export {
   bytes,
   json,

@@ -1,9 +1,11 @@
+import { checkAttach, type AttachOptions, type DiskMapHandle } from './attach.js'
 import { storedDriver } from './codecs/resolve.js'
 import type { KeyDriver, ValueDriver } from './codecs/types.js'
 import { badArgument, describe, fail } from './errors.js'
 import { EntryIterator, type Part } from './iterator.js'
+import { getAsync } from './later.js'
 import { native, TEXT, type NativeHandle } from './native.js'
-import { checkOptions, type CheckedOptions, type DiskMapOptions } from './options.js'
+import { checkOptions, type DiskMapOptions, type StatedCodecs } from './options.js'
 import type { DiskMapStats } from './stats.js'
 import { getOrInsert, getOrInsertComputed, update, type Delete } from './update.js'
 import { bindVerbs, type Verbs } from './verbs.js'
@@ -60,14 +62,63 @@ export class DiskMap<K, V> {
     options?: DiskMapOptions<K, V>,
   ): DiskMap<K, V> {
     const checked = checkOptions<K, V>(path, options)
-    const handle = native.open(checked.path, checked.native, fail)
+    return DiskMap.#over(native.open(checked.path, checked.native, fail), checked)
+  }
+
+  /**
+   * As {@link DiskMap.open}, but the files are opened, and where need be the index made from the log, off the event loop.
+   * Every error rejects the promise, also one of an argument.
+   *
+   * Nothing of JavaScript can call off an open: until the promise is settled there is no map to close. A thread that ends
+   * meanwhile waits for the open, as it does for every work in libuv's pool, and the map is closed again; work that had not
+   * begun when its thread ended is left out, with `ERR_CLOSED`.
+   *
+   * @example
+   * const map = await DiskMap.openAsync('users.odm', { key: native.u64, value: str })
+   */
+  static async openAsync<K = unknown, V = unknown>(
+    path: string | URL,
+    options?: DiskMapOptions<K, V>,
+  ): Promise<DiskMap<K, V>> {
+    const checked = checkOptions<K, V>(path, options)
+    return DiskMap.#over(await native.openAsync(checked.path, checked.native, fail), checked)
+  }
+
+  /**
+   * Joins a map that is open in this process, from any thread. Opens and makes nothing.
+   *
+   * @param handle The {@link DiskMap.handle} of an open map, also as another thread posted it.
+   * @param options See {@link AttachOptions}.
+   * @throws {DiskMapError} `ERR_CLOSED` if that map is closed, also when its directory was opened again since;
+   * `ERR_INVALID_ARGUMENT`, `ERR_CODEC_MISMATCH`, `ERR_LOCKED`.
+   * @example
+   * worker.postMessage(map.handle)
+   * // and in the worker
+   * parentPort.once('message', (handle) => {
+   *   const map = DiskMap.attach(handle, { key: native.u64, value: str })
+   * })
+   */
+  static attach<K = unknown, V = unknown>(
+    handle: DiskMapHandle,
+    options?: AttachOptions<K, V>,
+  ): DiskMap<K, V> {
+    const checked = checkAttach<K, V>(handle, options)
+    return DiskMap.#over(native.attach(checked.identity, checked.native, fail), checked)
+  }
+
+  static #over<K, V>(handle: NativeHandle, codecs: StatedCodecs<K, V>): DiskMap<K, V> {
     try {
-      const { key, value } = driversOf(handle, checked)
+      const { key, value } = driversOf(handle, codecs)
       return new DiskMap(opening, bindVerbs(handle, key, value))
     } catch (error) {
       handle.bind(TEXT, TEXT).close()
       throw error
     }
+  }
+
+  /** What other threads {@link DiskMap.attach} to this map by; frozen, and it holds nothing open. */
+  get handle(): DiskMapHandle {
+    return Object.freeze(this.#verbs.native.identity())
   }
 
   /** How many entries the map has. */
@@ -78,6 +129,15 @@ export class DiskMap<K, V> {
   /** The value of a key, or undefined. */
   get(key: K): V | undefined {
     return this.#verbs.get(key)
+  }
+
+  /**
+   * As {@link DiskMap.get}, but a cold page or a long value is read off the event loop. The key is taken at the call; what
+   * is written after it may be seen or not. Every error rejects the promise. `close` waits for the read, and the promise
+   * resolves after it.
+   */
+  getAsync(key: K): Promise<V | undefined> {
+    return getAsync(this.#verbs, key)
   }
 
   /** Whether the map has the key. */
@@ -236,7 +296,7 @@ export class DiskMap<K, V> {
 /** The drivers of the codecs that were given, or else of those that the map was made with. */
 function driversOf<K, V>(
   handle: NativeHandle,
-  { key, value }: CheckedOptions<K, V>,
+  { key, value }: StatedCodecs<K, V>,
 ): { key: KeyDriver<K>; value: ValueDriver<V> } {
   if (key !== undefined && value !== undefined) return { key, value }
   const stored = handle.codecs()

@@ -28,6 +28,14 @@ export interface NativeOptions {
   valueParam?: Uint8Array
 }
 
+/** What tells one opening of a map from every other. */
+export interface NativeIdentity {
+  path: string
+  device: bigint
+  inode: bigint
+  instance: number
+}
+
 /** The codecs a map was made with. */
 export interface StoredCodecs {
   key: string
@@ -41,6 +49,8 @@ export interface NativeMap {
   /** Text lane: the string or undefined. Else the length, -1 for a miss; the bytes are in the scratch or, if they do not fit, to be fetched with `take` at once. */
   get(key: Passed): string | undefined | number
   take(target: Uint8Array): void
+  /** In the text lane the string, else a Buffer of its own; undefined for a miss. Done when `close` returns. */
+  getAsync(key: Passed): Promise<string | Buffer | undefined>
   has(key: Passed): boolean
   set(key: Passed, value: Passed): void
   delete(key: Passed): boolean
@@ -57,6 +67,7 @@ export interface NativeMap {
   flushSync(): void
   compact(): Promise<void>
   stats(): object
+  identity(): NativeIdentity
   close(): void
 }
 
@@ -84,6 +95,8 @@ export interface Addon {
   scratch(): ArrayBuffer
   meta(): ArrayBuffer
   open(path: string, options: NativeOptions, fail: Fail): NativeHandle
+  openAsync(path: string, options: NativeOptions, fail: Fail): Promise<NativeHandle>
+  attach(identity: NativeIdentity, options: NativeOptions, fail: Fail): NativeHandle
 }
 
 /** The only way to the addon: no other module imports it. */

@@ -47,12 +47,16 @@ export interface DiskMapOptions<K, V> {
   mode?: number | undefined
 }
 
-/** Options that were checked, once, when the map was opened. */
-export interface CheckedOptions<K, V> {
-  readonly path: string
-  readonly native: NativeOptions
+/** The codecs that were stated; the others are the map's own. */
+export interface StatedCodecs<K, V> {
   readonly key: KeyDriver<K> | undefined
   readonly value: ValueDriver<V> | undefined
+}
+
+/** Options that were checked, once, when the map was opened. */
+export interface CheckedOptions<K, V> extends StatedCodecs<K, V> {
+  readonly path: string
+  readonly native: NativeOptions
 }
 
 const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapOptions<unknown, unknown>>([
@@ -69,13 +73,7 @@ const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapOptions<unknown, un
 /** Checks the arguments of `open`. */
 export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOptions<K, V> {
   const directory = checkPath(path)
-  if (options === undefined) options = {}
-  if (typeof options !== 'object' || options === null) {
-    throw badArgument(`The options must be an object, not ${describe(options)}.`)
-  }
-  for (const name of Reflect.ownKeys(options)) {
-    if (!known.has(name)) throw badArgument(`There is no option ${String(name)}.`)
-  }
+  options = checkNames(options, known)
   // Each property is read once, so that a getter cannot show the check something else.
   const { key, value, create, readOnly, shards, flushInterval, recovery, mode } =
     options as DiskMapOptions<K, V>
@@ -102,6 +100,27 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
     native.recovery = recovery
   }
   if (mode !== undefined) native.mode = whole('mode', mode, 0, 0o777)
+  return { path: directory, native, ...stateCodecs<K, V>(native, key, value) }
+}
+
+/** The options, or none, as an object that has no property but these. */
+export function checkNames(options: unknown, names: ReadonlySet<PropertyKey>): object {
+  if (options === undefined) return {}
+  if (typeof options !== 'object' || options === null) {
+    throw badArgument(`The options must be an object, not ${describe(options)}.`)
+  }
+  for (const name of Reflect.ownKeys(options)) {
+    if (!names.has(name)) throw badArgument(`There is no option ${String(name)}.`)
+  }
+  return options
+}
+
+/** Checks the options `key` and `value`, and states them to the addon too. */
+export function stateCodecs<K, V>(
+  native: NativeOptions,
+  key: unknown,
+  value: unknown,
+): StatedCodecs<K, V> {
   const drivers = {
     key: key === undefined ? undefined : keyDriver<K>(key),
     value: value === undefined ? undefined : valueDriver<V>(value),
@@ -114,7 +133,7 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
     native.valueCodec = drivers.value.name
     native.valueParam = drivers.value.param ?? new Uint8Array(0)
   }
-  return { path: directory, native, ...drivers }
+  return drivers
 }
 
 function checkPath(path: unknown): string {
@@ -137,7 +156,8 @@ function fileUrl(path: unknown): string {
   throw badArgument(`The path must be a string or a file URL, not ${describe(path)}.`)
 }
 
-function flag(name: string, value: unknown, byDefault: boolean): boolean {
+/** A boolean option. */
+export function flag(name: string, value: unknown, byDefault: boolean): boolean {
   if (value === undefined) return byDefault
   if (typeof value !== 'boolean') {
     throw badArgument(`The option ${name} must be a boolean, not ${describe(value)}.`)

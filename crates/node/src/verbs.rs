@@ -1,6 +1,8 @@
 //! The verbs of a map: arguments in, engine, result out.
 
-use crate::call::{Call, Failure, Outcome, Text, Value, buffer, function, number, object, promise, text};
+use crate::call::{
+    Call, Failure, Outcome, Text, Value, bigint, buffer, function, number, object, promise, string, text,
+};
 use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
 use napi::sys::{napi_env, napi_value};
 use opendiskmap::{Code, Cursor, Error, Page, Stats};
@@ -71,14 +73,18 @@ fn get(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let found = bound.with_key(call, |key| Ok(bound.handle.map()?.read_into(key, &mut value)?))?;
     match found {
         None => Ok(Value::Undefined),
-        Some(_) => call.string(&value)?.ok_or_else(|| {
-            Error::new(
-                Code::InvalidValue,
-                "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.",
-            )
-            .into()
-        }),
+        Some(_) => text_value(call.env(), &value),
     }
+}
+
+fn text_value(env: napi_env, bytes: &[u8]) -> Outcome {
+    string(env, bytes)?.ok_or_else(|| {
+        Error::new(
+            Code::InvalidValue,
+            "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.",
+        )
+        .into()
+    })
 }
 
 fn take(call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -131,9 +137,23 @@ fn clear(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
     Ok(Value::Undefined)
 }
 
+/// A promise of the value: as a string in the lane of text, else as a Buffer.
+fn get_async(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let key = bound.with_key(call, |key| Ok(key.to_vec()))?;
+    let lane = bound.value;
+    bound.handle.promise(
+        call.env(),
+        move |map| map.get(&key),
+        move |env, value| match value {
+            None => Ok(Value::Undefined),
+            Some(bytes) if lane == Lane::Utf8 => text_value(env, &bytes),
+            Some(bytes) => Ok(Value::Raw(buffer(env, &bytes)?)),
+        },
+    )
+}
+
 fn flush(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    let (flush, map) = (bound.handle.flush_later(), Arc::clone(&*bound.handle.map()?));
-    promise(call.env(), &bound.handle.fail, move || flush.run(&map))
+    bound.handle.promise(call.env(), |map| map.flush(), |_, ()| Ok(Value::Undefined))
 }
 
 fn flush_sync(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -143,7 +163,7 @@ fn flush_sync(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
 
 fn compact(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let map = Arc::clone(&*bound.handle.map()?);
-    promise(call.env(), &bound.handle.fail, move || map.compact())
+    promise(call.env(), &bound.handle.fail, move || map.compact(), |_, ()| Ok(Value::Undefined))
 }
 
 fn close(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -189,6 +209,19 @@ fn stats(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     }
     members.push(("path", text(env, &stats.path)?));
     members.push(("recovery", recovery));
+    Ok(Value::Raw(object(env, &members)?))
+}
+
+/// What `attach` takes, in this thread or another.
+fn identity(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let env = call.env();
+    let identity = bound.handle.map()?.identity()?;
+    let members = [
+        ("path", text(env, &identity.path.to_string_lossy())?),
+        ("device", bigint(env, identity.device)?),
+        ("inode", bigint(env, identity.inode)?),
+        ("instance", number(env, identity.instance as f64)?),
+    ];
     Ok(Value::Raw(object(env, &members)?))
 }
 
@@ -266,6 +299,7 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
         env,
         &members! {
             "get": get,
+            "getAsync": get_async,
             "take": take,
             "has": has,
             "set": set,
@@ -280,6 +314,7 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "flushSync": flush_sync,
             "compact": compact,
             "stats": stats,
+            "identity": identity,
             "close": close,
         },
     )
@@ -292,7 +327,7 @@ fn bind(call: &mut Call<'_>, handle: &Rc<Handle>) -> Outcome {
     Ok(Value::Raw(verbs(call.env(), handle, key, value)?))
 }
 
-/// What `open` returns.
+/// What `open` and its like return.
 pub fn handle_object(env: napi_env, handle: Rc<Handle>) -> Result<napi_value, Failure> {
     let fail = Rc::clone(&handle.fail);
     let handle = Rc::new(handle);
