@@ -69,9 +69,9 @@ export class DiskMap<K, V> {
    * As {@link DiskMap.open}, but the files are opened, and where need be the index made from the log, off the event loop.
    * Every error rejects the promise, also one of an argument.
    *
-   * Nothing of JavaScript can call off an open: until the promise is settled there is no map to close. A thread that ends
-   * meanwhile waits for the open, as it does for every work in libuv's pool, and the map is closed again; work that had not
-   * begun when its thread ended is left out, with `ERR_CLOSED`.
+   * An open cannot be called off: until the promise is settled there is no map to close. It ends with its thread only. A
+   * thread that is terminated waits for it, as for every work in libuv's pool; then the map is closed again, and the
+   * promise, which nobody can see any more, is not settled.
    *
    * @example
    * const map = await DiskMap.openAsync('users.odm', { key: native.u64, value: str })

@@ -1,4 +1,5 @@
 // A worker thread with one job on a map: workerData is { path, job, … }.
+import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import { DiskMap, native, str } from '../../index.js'
 
@@ -111,6 +112,47 @@ const jobs = {
     }
     map.close()
   },
+
+  /** Attaches to the map of a handle that is posted, and answers what it is asked until it is told to close. */
+  async attach({ readOnly }) {
+    const [handle] = await once(parentPort, 'message')
+    const map = DiskMap.attach(handle, { key: str, value: str, readOnly })
+    parentPort.postMessage({ attached: map.handle })
+    for (;;) {
+      const [message] = await once(parentPort, 'message')
+      if (message === 'close') return map.close()
+      if (message.set !== undefined) map.set(...message.set)
+      parentPort.postMessage({ got: map.get(message.get) })
+    }
+  },
+
+  /** Waits for a word, so that nothing of the thread's own start is left for the pool, and calls `openAsync`. */
+  async openLater({ options }) {
+    await told()
+    parentPort.postMessage('busy')
+    await DiskMap.openAsync(path, { key: str, value: str, ...options })
+  },
+
+  /** The same with `getAsync`, of all keys again and again. */
+  async getLater({ keys }) {
+    const map = DiskMap.open(path, { key: str, value: str })
+    await told()
+    parentPort.postMessage('busy')
+    for (;;) await Promise.all(keys.map((key) => map.getAsync(key)))
+  },
+
+  /** Opens the map under another path, and tells its handle and what it holds. */
+  handleOf({ key }) {
+    const map = DiskMap.open(path)
+    const found = { handle: map.handle, value: map.get(key) }
+    map.close()
+    return found
+  },
 }
 
-parentPort.postMessage({ result: jobs[job](given) })
+async function told() {
+  parentPort.postMessage('ready')
+  await once(parentPort, 'message')
+}
+
+parentPort.postMessage({ result: await jobs[job](given) })

@@ -450,7 +450,8 @@ struct Work<T, W, S> {
 }
 
 /// A promise of what `settle` makes, in this thread, of the result of `run`, on one of the pool; or of the error that one of
-/// them ends with. Work that is never run, because its environment ends, is `ERR_CLOSED`.
+/// them ends with; `ERR_CLOSED` if it was cancelled. An environment that ends waits for work that it queued: `settle` then runs
+/// where no JavaScript can, and what it was given is dropped.
 pub fn promise<T, W, S>(env: sys::napi_env, fail: &Rc<Fail>, run: W, settle: S) -> Outcome
 where
     T: Send + 'static,
