@@ -2,26 +2,18 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { Worker } from 'node:worker_threads'
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type * as face from '../index.js'
 import { DiskMap, json, native, str, structured, type DiskMapHandle } from '../index.js'
 import { freshDir, freshPath } from './helpers/dir.js'
 import { fails } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
 import { program } from './helpers/program.js'
-import { startThread } from './helpers/threads.js'
+import { ask, startThread } from './helpers/threads.js'
 
 const codecs = { key: str, value: str }
 const cjs = createRequire(import.meta.url)('../cjs/index.js') as typeof face
-
-/** Posts a message to a thread and waits for its answer. */
-async function ask<T>(worker: Worker, message: unknown): Promise<T> {
-  const answer = once(worker, 'message') as Promise<[T]>
-  worker.postMessage(message)
-  return (await answer)[0]
-}
 
 test('a handle that was posted to a worker attaches there, and both see each other’s writes', async (t) => {
   const map = freshMap(t, codecs).set('before', '0')

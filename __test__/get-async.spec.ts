@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   bytes,
   DiskMap,

@@ -44,7 +44,7 @@ test('every error of openAsync rejects its promise, also one of an argument', as
   const path = join(dir, 'map')
   const open = (at: unknown, options?: unknown): Promise<unknown> =>
     DiskMap.openAsync(at as string, options as DiskMapOptions<unknown, unknown>)
-  const arguments_: [unknown, unknown?][] = [
+  const wrong: [unknown, unknown?][] = [
     [undefined],
     [''],
     [1],
@@ -57,7 +57,7 @@ test('every error of openAsync rejects its promise, also one of an argument', as
     [path, { shards: 65 }],
     [path, { mode: 0o077 }],
   ]
-  for (const [at, options] of arguments_) {
+  for (const [at, options] of wrong) {
     await rejects(t, 'ERR_INVALID_ARGUMENT', open(at, options))
   }
   const thrown = new Error('mine')
@@ -124,18 +124,17 @@ test.serial('openAsync keeps the files off the event loop: the pool touches them
     t.pass('no pipes here')
     return
   }
-  let opened: DiskMap<string, string> | undefined
-  const opening = DiskMap.openAsync(path, codecs).then((map) => {
-    opened = map
-  })
+  let settled = false
+  const opening = DiskMap.openAsync(path, codecs)
+  void opening.finally(() => (settled = true))
   for (let turn = 0; turn < 50; turn++) await setImmediate()
-  t.is(opened, undefined)
+  t.false(settled)
   t.false(existsSync(path))
   await release()
-  await opening
+  const map = await opening
   t.true(existsSync(path))
-  t.is(opened!.set('a', '1').size, 1)
-  opened!.close()
+  t.is(map.set('a', '1').size, 1)
+  map.close()
 })
 
 test.serial('a thread that is terminated before its openAsync began holds nothing', async (t) => {

@@ -126,6 +126,17 @@ const jobs = {
     }
   },
 
+  /** Attaches to the map of a handle that is posted, and closes it; tells how that went. */
+  async attachOnce() {
+    const handle = await told()
+    try {
+      DiskMap.attach(handle).close()
+      return 'attached'
+    } catch (error) {
+      return error.code
+    }
+  },
+
   /** Waits for a word, so that nothing of the thread's own start is left for the pool, and calls `openAsync`. */
   async openLater({ options }) {
     await told()
@@ -152,7 +163,8 @@ const jobs = {
 
 async function told() {
   parentPort.postMessage('ready')
-  await once(parentPort, 'message')
+  const [message] = await once(parentPort, 'message')
+  return message
 }
 
 parentPort.postMessage({ result: await jobs[job](given) })
