@@ -162,10 +162,9 @@ test.serial('threads that are terminated in the middle of openAsync hold nothing
   for (let round = 0; round < 10; round++) {
     const workers = await Promise.all(
       Array.from({ length: 5 }, async (_, number) => {
-        // Some make the index anew, which takes a while; the others wait for them or find an option that differs.
+        // Some make the index anew, which takes a while; the others wait for them or join, or find the option differ.
         const options = (number + round) % 2 === 0 ? { recovery: 'full' } : {}
         const worker = startThread(path, 'openLater', { options })
-        worker.on('error', () => {})
         await once(worker, 'message')
         return worker
       }),

@@ -192,7 +192,15 @@ test('a body of a loop that closes the map ends the loop with ERR_CLOSED', (t) =
   t.is(turns, 1)
 })
 
-for (const where of ['encode', 'decode', 'update', 'forEach', 'iterator', 'worker-update']) {
+for (const where of [
+  'encode',
+  'decode',
+  'update',
+  'forEach',
+  'iterator',
+  'pending',
+  'worker-update',
+]) {
   test(`process.exit() in ${where} ends the process at once and leaves the map whole`, (t) => {
     const path = freshPath(t)
     const { status, signal, stderr } = spawnSync(

@@ -18,6 +18,12 @@ if (where === 'update') {
   map.forEach(exit)
 } else if (where === 'iterator') {
   for (const key of map.keys()) exit(key)
+} else if (where === 'pending') {
+  // Off the event loop, and the process ends beside it.
+  const codecs = { key: str, value: str }
+  const pending = [DiskMap.openAsync(path, codecs), map.getAsync('1'), map.flush(), map.compact()]
+  Promise.all(pending).then(exit)
+  exit()
 } else if (where === 'worker-update' && isMainThread) {
   // The worker is in the middle of its calls when the process ends.
   const worker = new Worker(new URL(import.meta.url), { workerData: [path, where] })

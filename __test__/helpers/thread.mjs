@@ -141,7 +141,12 @@ const jobs = {
   async openLater({ options }) {
     await told()
     parentPort.postMessage('busy')
-    await DiskMap.openAsync(path, { key: str, value: str, ...options })
+    try {
+      await DiskMap.openAsync(path, { key: str, value: str, ...options })
+    } catch (error) {
+      // Another thread may have opened the map with another option.
+      if (error.code !== 'ERR_OPTIONS_MISMATCH') throw error
+    }
   },
 
   /** The same with `getAsync`, of all keys again and again. */
