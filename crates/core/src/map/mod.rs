@@ -278,7 +278,7 @@ impl Map {
         instance.medium.check_writable()?;
         instance.forget_rest()?;
         while self.writable()?.step(Effort::Full)? {}
-        instance.shrink()
+        self.writable()?.shrink()
     }
 
     /// One step of what the background would do; `false`: nothing is left.
