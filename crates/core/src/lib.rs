@@ -47,4 +47,7 @@ pub use layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_KEY, MAX_SHARDS, MAX_VALUE
 #[cfg(not(loom))]
 pub use durability::recover::{Reason, Recovery as OpenReport};
 #[cfg(not(loom))]
-pub use map::{Codec, Cursor, Extent, Hooks, Identity, Iter, Map, Options, Page, Recovery, Stats};
+pub use map::{
+    Amount, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, Options, Page, Progress, Recovery,
+    Stats,
+};
