@@ -1,6 +1,7 @@
 // Workloads beside what people use today. Every engine runs in a process of its own, all of them once per round, and ratios
 // are taken within a round.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { engineNames, loadEngine, packageOf } from './engines/index.mjs'
 import { peerVersion } from './engines/peer.mjs'
@@ -37,12 +38,12 @@ const tasks = {
     }
   },
 
-  /** @param {{ workload: string, engine: string, entries: number, seed: number }} input */
-  async run({ workload: name, engine, entries, seed }) {
+  /** @param {{ workload: string, engine: string } & import('./workloads/index.mjs').Input} input */
+  async run({ workload: name, engine, ...input }) {
     const workload = workloadOf(name)
     const loaded = await loadEngine(engine)
     if (workload.takes?.(loaded) === false) return {}
-    return workload.run(loaded, { entries, seed, place: makePlace() })
+    return workload.run(loaded, input)
   },
 
   /** @param {{ engine: string, step: keyof typeof openSteps, place: string, entries: number }} input */
@@ -80,10 +81,11 @@ async function probe() {
 /**
  * @param {Workload} workload
  * @param {string[]} engines
- * @param {{ entries: number, rounds: number }} size
+ * @param {{ entries: number, rounds: number, place: string }} size `place`: a folder that the engines get one after the
+ *   other, and that is removed here, because an engine may crash
  * @returns {Promise<Table>}
  */
-async function measure(workload, engines, { entries: base, rounds }) {
+async function measure(workload, engines, { entries: base, rounds, place }) {
   const { name, title, unit, notes } = workload
   const entries = Math.max(1, Math.round(base * workload.share))
   /** @type {import('./kit/results.mjs').Row[]} */
@@ -96,13 +98,15 @@ async function measure(workload, engines, { entries: base, rounds }) {
       // Another one begins each round, so that none always follows the same.
       const engine = engines[(n + round) % engines.length] ?? ''
       progress(`${name}, round ${round + 1} of ${rounds}: ${engine}`)
-      const input = { workload: name, engine, entries, seed: 1 + round * 10 }
+      mkdirSync(place)
+      const input = { workload: name, engine, entries, seed: 1 + round * 10, place }
       /** @type {Record<string, number>} */
       const result = await inProcess(self, 'run', input).catch((/** @type {Error} */ error) => {
         progress(`${name}: ${engine} failed: ${error.message}`)
         process.exitCode = 1
         return {}
       })
+      rmSync(place, { recursive: true })
       for (const { name: row, times } of rows) {
         const all = (times[engine] ??= Array.from({ length: rounds }, () => null))
         all[round] = result[row] ?? null
@@ -122,7 +126,11 @@ if (!(await answer(tasks))) {
       json: { type: 'string' },
     },
   })
-  const size = { rounds: Number(values.rounds), entries: Number(values.entries) }
+  const size = {
+    rounds: Number(values.rounds),
+    entries: Number(values.entries),
+    place: join(makePlace(), 'store'),
+  }
   const chosen = positionals.length > 0 ? positionals.map(workloadOf) : workloads
   const found = await probe()
   const engines = Object.keys(found.settings)
