@@ -20,7 +20,7 @@ export interface Operation extends Timed {
   readonly expected?: Token
   /** What the function of `update` was called with when its result was stored. */
   readonly saw?: Token
-  readonly by?: bigint
+  readonly by?: bigint | undefined
   readonly result?: Token | boolean
 }
 

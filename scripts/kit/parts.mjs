@@ -71,6 +71,11 @@ async function runRig(bin, args = [], env = {}) {
   return rig(await cargo([...RIG, '--bin', bin, ...args], { env }))
 }
 
+/** @param {string[]} [args] */
+async function histories(args = []) {
+  return rig(await run(process.execPath, ['__test__/rigs/histories.mjs', ...args]))
+}
+
 /** @param {string} file @param {string[]} [args] */
 async function measurement(file, args = []) {
   return check(await run(process.execPath, [`benches/${file}`, ...args], { minutes: 40 }))
@@ -145,6 +150,12 @@ export const parts = [
       tap(await tool('ava/entrypoints/cli.mjs', ['--tap'], { show: worthSeeing, minutes: 12 })),
   },
   {
+    name: 'linearizability',
+    what: 'histories of several threads, each explained by an order of its calls',
+    needs: 'build',
+    run: () => histories(),
+  },
+  {
     name: 'step',
     what: 'kill at every instruction that changes a file',
     needs: 'packages',
@@ -213,6 +224,12 @@ export const longParts = [
     what: 'kill at every instruction, every state opened',
     needs: 'packages',
     run: () => runRig('step', ['--', '--all']),
+  },
+  {
+    name: 'linearizability-long',
+    what: 'the histories of many more rounds',
+    needs: 'build',
+    run: () => histories(['--rounds', '25000']),
   },
   {
     name: 'large',
