@@ -106,6 +106,31 @@ impl Call<'_> {
         Ok(unsafe { std::slice::from_raw_parts_mut(data, len) })
     }
 
+    /// Bytes to read and bytes to fill, in two arrays.
+    pub fn bytes_and_target(&mut self, source: usize, target: usize) -> Result<(&[u8], &mut [u8]), Failure> {
+        let ((from, len), (to, room)) = (self.typed_array(source)?, self.typed_array(target)?);
+        let (start, end) = (from as usize, to as usize);
+        if start < end + room && end < start + len {
+            let what = "The source and the target of a call must not overlap.";
+            return Err(opendiskmap::Error::new(opendiskmap::Code::InvalidArgument, what).into());
+        }
+        if to.is_null() {
+            // SAFETY: as in `bytes`.
+            return Ok((unsafe { slice(from, len) }, &mut []));
+        }
+        // SAFETY: as in `bytes`; the two ranges do not overlap (checked above), and `&mut self` makes these the only slices
+        // taken from the call.
+        Ok(unsafe { (slice(from, len), std::slice::from_raw_parts_mut(to, room)) })
+    }
+
+    /// Whether an argument was left out.
+    pub fn is_undefined(&self, index: usize) -> Result<bool, Failure> {
+        let mut kind = 0;
+        // SAFETY: `env` and the argument are those of the running call.
+        check(unsafe { sys::napi_typeof(self.env, self.args[index], &mut kind) })?;
+        Ok(kind == sys::ValueType::napi_undefined)
+    }
+
     fn typed_array(&self, index: usize) -> Result<(*mut u8, usize), Failure> {
         let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
         // SAFETY: `env` and the argument are those of the running call; the outputs are locals.

@@ -106,6 +106,11 @@ impl Handle {
         self.meta.write(0, &seq.to_ne_bytes());
     }
 
+    /// How far a batch came: bytes or entries of its first argument.
+    pub fn set_progress(&self, done: usize) {
+        self.meta.write(8, &(done as f64).to_ne_bytes());
+    }
+
     pub fn meta(&self) -> Option<u64> {
         let bytes: [u8; 8] = self.meta.read(0, 8).try_into().expect("eight bytes");
         let seq = f64::from_ne_bytes(bytes);

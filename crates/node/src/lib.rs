@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod batch;
 #[allow(unsafe_code)]
 mod call;
 mod handle;

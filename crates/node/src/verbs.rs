@@ -1,9 +1,10 @@
 //! The verbs of a map: arguments in, engine, result out.
 
+use crate::batch::{delete_many, get_many, has_many, set_many};
 use crate::call::{Call, Failure, Outcome, Text, Value, buffer, function, number, object, promise, text};
 use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
 use napi::sys::{napi_env, napi_value};
-use opendiskmap::{Code, Cursor, Error, Page, Stats};
+use opendiskmap::{Amount, Code, Cursor, Error, NumberType, Page, Stats};
 use std::cell::RefCell;
 use std::ops::DerefMut;
 use std::rc::Rc;
@@ -14,8 +15,8 @@ const VALUE_ROOM: usize = SCRATCH - VALUE_AT;
 const MISS: f64 = -1.0;
 
 /// A handle and how its keys and values cross.
-struct Bound {
-    handle: Rc<Handle>,
+pub struct Bound {
+    pub handle: Rc<Handle>,
     key: Lane,
     value: Lane,
 }
@@ -120,6 +121,35 @@ fn swap(call: &mut Call<'_>, bound: &Bound) -> Outcome {
 fn swap_delete(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let expected = bound.handle.meta();
     bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map()?.swap(key, expected, None)?)))
+}
+
+/// Compares the key's value with the second argument and stores the third; undefined is an absent key.
+fn compare_and_set(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let (mut expected_text, mut next_text) = (Text::default(), Text::default());
+    let optional = |index, text| -> Result<Option<&[u8]>, Failure> {
+        if call.is_undefined(index)? {
+            return Ok(None);
+        }
+        argument(call, index, bound.value, &bound.handle.scratch, text).map(Some)
+    };
+    let expected = optional(1, &mut expected_text)?;
+    let next = optional(2, &mut next_text)?;
+    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map()?.compare_and_set(key, expected, next)?)))
+}
+
+/// Adds the amount in the scratch to the key's number and leaves the sum there.
+fn increment(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let Some(&number) = NumberType::ALL.get(call.len(1)?) else {
+        return Err(Error::new(Code::InvalidArgument, "There is no such type of numbers.").into());
+    };
+    let scratch = &bound.handle.scratch;
+    let by = match number.is_float() {
+        true => Amount::Float(f64::from_le_bytes(scratch.read(VALUE_AT, 8).try_into().expect("eight bytes"))),
+        false => Amount::Int(i128::from_le_bytes(scratch.read(VALUE_AT, 16).try_into().expect("sixteen bytes"))),
+    };
+    let sum = bound.with_key(call, |key| Ok(bound.handle.map()?.increment(key, number, by)?))?;
+    scratch.write(VALUE_AT, &sum[..number.size()]);
+    Ok(Value::Undefined)
 }
 
 fn size(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -273,6 +303,12 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "read": read,
             "swap": swap,
             "swapDelete": swap_delete,
+            "compareAndSet": compare_and_set,
+            "increment": increment,
+            "getMany": get_many,
+            "hasMany": has_many,
+            "setMany": set_many,
+            "deleteMany": delete_many,
             "size": size,
             "clear": clear,
             "cursor": cursor,

@@ -1,6 +1,8 @@
 //! The map as its users see it: a handle that checks its arguments and routes each key to its shard.
 
 pub(crate) mod background;
+mod batch;
+mod conditional;
 mod cursor;
 mod flusher;
 mod instance;
@@ -9,6 +11,8 @@ mod registry;
 mod stats;
 
 pub use crate::layout::checkpoint::Codec;
+pub use batch::Progress;
+pub use conditional::{Amount, NumberType};
 pub use cursor::{Cursor, Iter, Page};
 pub use options::{Hooks, Options, Recovery};
 pub use stats::Stats;
@@ -108,10 +112,8 @@ impl Map {
         key: &[u8],
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<Option<(u64, Option<Extent<'a>>)>> {
-        let instance = self.instance()?;
-        check_key(key)?;
-        let hash = instance.medium.keys.hash(key);
-        let shard = instance.shard(hash);
+        let hash = self.hash(key)?;
+        let shard = self.instance.shard(hash);
         shard.read(hash, key, |found, seq| match found {
             Found::Inline(bytes) => {
                 sink(bytes);
@@ -133,10 +135,8 @@ impl Map {
     /// # Errors
     /// As [`read_into`](Map::read_into).
     pub fn contains_key(&self, key: &[u8]) -> Result<bool> {
-        let instance = self.instance()?;
-        check_key(key)?;
-        let hash = instance.medium.keys.hash(key);
-        instance.shard(hash).contains(hash, key)
+        let hash = self.hash(key)?;
+        self.instance.shard(hash).contains(hash, key)
     }
 
     /// Stores a value; whether the key was new.
@@ -144,7 +144,7 @@ impl Map {
     /// # Errors
     /// `ERR_TOO_LARGE`, `ERR_NO_SPACE`, `ERR_READ_ONLY`, `ERR_CORRUPT`, `ERR_CLOSED`, `ERR_POISONED`, `ERR_IO`; nothing is changed then.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<bool> {
-        Ok(self.store(key, value, Expect::Any)? == Change::Inserted)
+        Ok(self.store(self.hash(key)?, key, value, Expect::Any)? == Change::Inserted)
     }
 
     /// Removes a key; whether it was there.
@@ -152,7 +152,7 @@ impl Map {
     /// # Errors
     /// As [`put`](Map::put).
     pub fn remove(&self, key: &[u8]) -> Result<bool> {
-        Ok(self.delete(key, Expect::Any)? == Change::Removed)
+        Ok(self.delete(self.hash(key)?, key, Expect::Any)? == Change::Removed)
     }
 
     /// Stores (`Some`) or removes (`None`) if the key's sequence number is `expected`, `None` for an absent key. `false`: it
@@ -161,23 +161,29 @@ impl Map {
     /// # Errors
     /// As [`put`](Map::put).
     pub fn swap(&self, key: &[u8], expected: Option<u64>, value: Option<&[u8]>) -> Result<bool> {
+        let hash = self.hash(key)?;
         let change = match value {
-            Some(value) => self.store(key, value, Expect::Seq(expected))?,
-            None => self.delete(key, Expect::Seq(expected))?,
+            Some(value) => self.store(hash, key, value, Expect::Seq(expected))?,
+            None => self.delete(hash, key, Expect::Seq(expected))?,
         };
         Ok(change != Change::Lost)
     }
 
-    fn store(&self, key: &[u8], value: &[u8], expect: Expect) -> Result<Change> {
-        let instance = self.writable()?;
+    #[inline]
+    fn hash(&self, key: &[u8]) -> Result<u64> {
+        let instance = self.instance()?;
         check_key(key)?;
+        Ok(instance.medium.keys.hash(key))
+    }
+
+    fn store(&self, hash: u64, key: &[u8], value: &[u8], expect: Expect) -> Result<Change> {
+        let instance = self.writable()?;
         if value.len() > MAX_VALUE {
             return Err(Error::new(
                 Code::TooLarge,
                 format!("A value has at most {MAX_VALUE} bytes once encoded; this one has {}.", value.len()),
             ));
         }
-        let hash = instance.medium.keys.hash(key);
         let shard = instance.shard(hash);
         let keys = &instance.medium.keys;
         if value.len() <= MAX_INLINE_VALUE {
@@ -204,10 +210,8 @@ impl Map {
         stored
     }
 
-    fn delete(&self, key: &[u8], expect: Expect) -> Result<Change> {
+    fn delete(&self, hash: u64, key: &[u8], expect: Expect) -> Result<Change> {
         let instance = self.writable()?;
-        check_key(key)?;
-        let hash = instance.medium.keys.hash(key);
         let shard = instance.shard(hash);
         match shard.remove(hash, key, expect) {
             // The spare is lent out: it comes back once its victim is freed.
