@@ -134,6 +134,10 @@ const notLinearizable: Record<string, Operation[]> = {
     at(0, 9, { verb: 'getOrInsert', value: 'a', result: 'a' }),
     at(1, 8, { verb: 'getOrInsert', value: 'b', result: 'b' }),
   ],
+  'two entries that replace the same value': [
+    at(0, 9, { verb: 'insert', value: 'a', result: undefined }),
+    at(1, 8, { verb: 'insert', value: 'b', result: undefined }),
+  ],
   'a key that is there after a clear': [
     at(0, 1, { verb: 'set', value: 'a' }),
     at(2, 3, { verb: 'clear' }),
@@ -162,8 +166,8 @@ for (const [what, history] of Object.entries(notLinearizable)) {
 const value = fc.constantFrom(undefined, 1n, 2n, 3n)
 const there = fc.constantFrom(1n, 2n, 3n)
 const request: fc.Arbitrary<Partial<Operation>> = fc.oneof(
-  fc.record({ verb: fc.constantFrom('get', 'has', 'delete', 'clear', 'deleteMany') }),
-  fc.record({ verb: fc.constantFrom('set', 'getOrInsert'), value: there }),
+  fc.record({ verb: fc.constantFrom('get', 'has', 'delete', 'remove', 'clear', 'deleteMany') }),
+  fc.record({ verb: fc.constantFrom('set', 'getOrInsert', 'insert'), value: there }),
   fc.record({ verb: fc.constant('update'), value }),
   fc.record({ verb: fc.constant('compareAndSet'), expected: value, value }),
   fc.record({ verb: fc.constant('increment'), by: there }),
@@ -180,6 +184,10 @@ function perform(state: Token, asked: Partial<Operation>): [Partial<Operation>, 
       return [{ ...asked, result: state !== undefined }, undefined]
     case 'set':
       return [asked, asked.value]
+    case 'insert':
+      return [{ ...asked, result: state }, asked.value]
+    case 'remove':
+      return [{ ...asked, result: state }, undefined]
     case 'update':
       return [{ ...asked, saw: state }, asked.value]
     case 'getOrInsert':

@@ -68,7 +68,7 @@ function plan(keys, draw) {
   const one = /** @type {number} */ (keys[draw(keys.length)])
   const concerned = verb === 'clear' || verb.endsWith('Many') ? keys : [one]
   const mayRemove = verb === 'compareAndSet' || verb === 'update'
-  const stores = verb.startsWith('set') || verb === 'getOrInsert' || (mayRemove && draw(6) > 0)
+  const stores = /^set|nsert/.test(verb) || (mayRemove && draw(6) > 0)
   return {
     verb,
     keys: concerned,
@@ -95,6 +95,10 @@ function answer(client, call) {
       return client.getOrInsert(key, values[0])
     case 'compareAndSet':
       return client.compareAndSet(key, call.expected, values[0])
+    case 'insert':
+      return client.entry(key).insert(values[0])
+    case 'remove':
+      return client.entry(key).remove()
     case 'increment':
       return client.increment(key, call.by)
     case 'getMany':

@@ -16,6 +16,8 @@ export interface Operation extends Timed {
     | 'update'
     | 'getOrInsert'
     | 'increment'
+    | 'insert'
+    | 'remove'
   readonly value?: Token
   readonly expected?: Token
   /** What the function of `update` was called with when its result was stored. */

@@ -28,6 +28,11 @@ export function step(state, { verb, value, expected, saw, by, result }) {
       return when(saw === state, value)
     case 'getOrInsert':
       return when(result === (state ?? value), result)
+    // The verbs of an entry that give what they replaced or removed.
+    case 'insert':
+      return when(result === state, value)
+    case 'remove':
+      return when(result === state, undefined)
     case 'increment':
       return when(result === (state ?? 0n) + by, result)
     default:

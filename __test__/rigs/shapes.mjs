@@ -19,6 +19,7 @@ import { bytes, native, str } from 'opendiskmap'
 
 const ALWAYS = ['get', 'get', 'get', 'has', 'set', 'set', 'delete', 'getOrInsert']
 const RACES = ['compareAndSet', 'compareAndSet', 'compareAndSet', 'update', 'update', 'update']
+const ENTRIES = ['insert', 'remove']
 const BATCHES = ['getMany', 'hasMany', 'setMany', 'deleteMany']
 
 /** @param {Draw} draw */
@@ -55,7 +56,7 @@ export const shapes = {
     options: { key: str, value: str, shards: 1 },
     threads: 3,
     share: 3,
-    verbs: [...ALWAYS, ...RACES, ...BATCHES, 'clear'],
+    verbs: [...ALWAYS, ...RACES, ...ENTRIES, ...BATCHES, 'clear'],
     key: (n) => `key ${n}`,
     make: (unique, draw) => text(unique, shortLength(draw)),
     token: textToken,
@@ -64,7 +65,7 @@ export const shapes = {
     options: { key: native.u32, value: native.u64, shards: 2 },
     threads: 2,
     share: 4,
-    verbs: [...ALWAYS, ...RACES, ...BATCHES, ...Array(6).fill('increment')],
+    verbs: [...ALWAYS, ...RACES, ...ENTRIES, ...BATCHES, ...Array(6).fill('increment')],
     key: (n) => n,
     // Far apart, so that no increment leads from one to another.
     make: (unique) => BigInt(unique) << 24n,
@@ -74,7 +75,7 @@ export const shapes = {
     options: { key: str, value: str, shards: 1, flushInterval: 50 },
     threads: 2,
     share: 1,
-    verbs: [...ALWAYS, ...RACES, ...BATCHES],
+    verbs: [...ALWAYS, ...RACES, ...ENTRIES, ...BATCHES],
     key: (n) => `key ${n}`,
     make: (unique, draw) => text(unique, longLength(draw)),
     token: textToken,
@@ -83,7 +84,7 @@ export const shapes = {
     options: { key: bytes, value: bytes, shards: 1 },
     threads: 3,
     share: 1,
-    verbs: [...ALWAYS, ...RACES, ...BATCHES],
+    verbs: [...ALWAYS, ...RACES, ...ENTRIES, ...BATCHES],
     key: (n) => Buffer.from([n, n >>> 8]),
     make: (unique, draw) => Buffer.from(text(unique, 1000 + draw(3000))),
     token: (value) =>
