@@ -37,6 +37,8 @@ export interface NativeOptions {
   flushInterval?: number
   recovery?: 'auto' | 'full'
   mode?: number
+  capacityEntries?: number
+  capacityBytes?: number
   keyCodec?: string
   keyParam?: Uint8Array
   valueCodec?: string

@@ -22,6 +22,8 @@ export interface NativeOptions {
   flushInterval?: number
   recovery?: 'auto' | 'full'
   mode?: number
+  capacityEntries?: number
+  capacityBytes?: number
   keyCodec?: string
   keyParam?: Uint8Array
   valueCodec?: string
@@ -49,7 +51,29 @@ export interface NativeMap {
   /** Stores if the sequence number is still the one in `meta`. */
   swap(key: Passed, value: Passed): boolean
   swapDelete(key: Passed): boolean
+  /**
+   * Stores `next`, or removes the key, if what is stored has the bytes of `expected`; undefined: absent. A value crosses by
+   * its lane, which is not the packed one.
+   */
+  compareAndSet(key: Passed, expected: Passed | undefined, next: Passed | undefined): boolean
+  /** Adds the amount in the scratch, where a value goes: a double, or an integer of 16 bytes. The result replaces it. */
+  increment(key: Passed, type: number): void
+  /**
+   * The verbs for many keys, which cross packed whatever the lane. With a size the keys have it and stand side by side;
+   * without, each stands behind its length (32 bits).
+   *
+   * Fills `out` with a length and the value for each key, in order; a miss is 0xffffffff. Returns the bytes used, or -n if
+   * the first value needs n bytes; `meta[1]` has the bytes of keys that were dealt with.
+   */
+  getMany(keys: Uint8Array, size: number, out: Uint8Array): number
+  /** Writes 0 or 1 for each key, and returns how many were there. */
+  hasMany(keys: Uint8Array, size: number, out: Uint8Array): number
+  /** Returns how many keys were there; if it throws, `meta[1]` has how many it had dealt with. */
+  deleteMany(keys: Uint8Array, size: number): number
+  /** Stores entries that stand as in a page of `cursor`. If it throws, `meta[1]` has how many are stored. */
+  setMany(entries: Uint8Array): number
   size(): number
+  capacity(): number
   clear(): void
   /** Fills the page with entries and returns the bytes used, 0 at the end, -n if the next entry needs n bytes. */
   cursor(): (page: Uint8Array) => number

@@ -43,6 +43,12 @@ export interface DiskMapOptions<K, V> {
    * the map stated is `ERR_OPTIONS_MISMATCH`. Default: `'auto'`.
    */
   recovery?: 'auto' | 'full' | undefined
+  /**
+   * What a new map is made for: so many entries, and so many bytes of keys and values together, once encoded. Up to there
+   * no table of the index is split and no file is made. Whole numbers; together at most 2^31 entries and about 800 MiB for
+   * each shard. Counts when the map is made. Default: none; a map grows as it is filled.
+   */
+  capacity?: { entries?: number | undefined; bytes?: number | undefined } | undefined
   /** The permissions of a directory that is made, from 0 to 0o777. Default: 0o700. */
   mode?: number | undefined
 }
@@ -64,6 +70,7 @@ const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapOptions<unknown, un
   'flushInterval',
   'recovery',
   'mode',
+  'capacity',
 ])
 
 /** Checks the arguments of `open`. */
@@ -77,7 +84,7 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
     if (!known.has(name)) throw badArgument(`There is no option ${String(name)}.`)
   }
   // Each property is read once, so that a getter cannot show the check something else.
-  const { key, value, create, readOnly, shards, flushInterval, recovery, mode } =
+  const { key, value, create, readOnly, shards, flushInterval, recovery, mode, capacity } =
     options as DiskMapOptions<K, V>
   const native: NativeOptions = {
     create: flag('create', create, true),
@@ -102,6 +109,7 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
     native.recovery = recovery
   }
   if (mode !== undefined) native.mode = whole('mode', mode, 0, 0o777)
+  if (capacity !== undefined) checkCapacity(capacity, native)
   const drivers = {
     key: key === undefined ? undefined : keyDriver<K>(key),
     value: value === undefined ? undefined : valueDriver<V>(value),
@@ -115,6 +123,21 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
     native.valueParam = drivers.value.param ?? new Uint8Array(0)
   }
   return { path: directory, native, ...drivers }
+}
+
+function checkCapacity(capacity: unknown, native: NativeOptions): void {
+  if (typeof capacity !== 'object' || capacity === null) {
+    throw badArgument(`The option capacity must be an object, not ${describe(capacity)}.`)
+  }
+  for (const name of Reflect.ownKeys(capacity)) {
+    if (name !== 'entries' && name !== 'bytes') {
+      throw badArgument(`The option capacity has no ${String(name)}, only entries and bytes.`)
+    }
+  }
+  const { entries, bytes } = capacity as NonNullable<DiskMapOptions<unknown, unknown>['capacity']>
+  const most = Number.MAX_SAFE_INTEGER
+  native.capacityEntries = whole('capacity.entries', entries ?? 0, 0, most)
+  native.capacityBytes = whole('capacity.bytes', bytes ?? 0, 0, most)
 }
 
 function checkPath(path: unknown): string {

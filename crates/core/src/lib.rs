@@ -47,4 +47,6 @@ pub use layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_KEY, MAX_SHARDS, MAX_VALUE
 #[cfg(not(loom))]
 pub use durability::recover::{Reason, Recovery as OpenReport};
 #[cfg(not(loom))]
-pub use map::{Amount, Codec, Cursor, Extent, Hooks, Iter, Map, NumberType, Options, Page, Progress, Recovery, Stats};
+pub use map::{
+    Amount, Capacity, Codec, Cursor, Extent, Hooks, Iter, Map, NumberType, Options, Page, Progress, Recovery, Stats,
+};

@@ -16,7 +16,7 @@ use handle::{Handle, META, SCRATCH};
 use napi::bindgen_prelude::{JsValue, Uint8Array, Unknown};
 use napi::{Env, Status};
 use napi_derive::napi;
-use opendiskmap::{Code, Codec, Map, Options, Recovery};
+use opendiskmap::{Capacity, Code, Codec, Map, Options, Recovery};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub struct NativeOptions {
     #[napi(ts_type = "'auto' | 'full'")]
     pub recovery: Option<String>,
     pub mode: Option<u32>,
+    pub capacity_entries: Option<f64>,
+    pub capacity_bytes: Option<f64>,
     pub key_codec: Option<String>,
     pub key_param: Option<Uint8Array>,
     pub value_codec: Option<String>,
@@ -131,6 +133,12 @@ fn engine_options(options: &NativeOptions) -> Options {
             .as_ref()
             .map(|recovery| if recovery == "full" { Recovery::Full } else { Recovery::Auto }),
         mode: options.mode,
+        capacity: match (options.capacity_entries, options.capacity_bytes) {
+            (None, None) => None,
+            (entries, bytes) => {
+                Some(Capacity { entries: entries.unwrap_or(0.0) as u64, bytes: bytes.unwrap_or(0.0) as u64 })
+            }
+        },
         key_codec: codec(&options.key_codec, &options.key_param),
         value_codec: codec(&options.value_codec, &options.value_param),
         // So that a map made without codecs takes what a JavaScript Map takes.

@@ -156,6 +156,10 @@ fn size(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
     Ok(Value::Number(bound.handle.map()?.len() as f64))
 }
 
+fn capacity(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    Ok(Value::Number(bound.handle.map()?.capacity() as f64))
+}
+
 fn clear(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
     bound.handle.map()?.clear()?;
     Ok(Value::Undefined)
@@ -310,6 +314,7 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "setMany": set_many,
             "deleteMany": delete_many,
             "size": size,
+            "capacity": capacity,
             "clear": clear,
             "cursor": cursor,
             "flush": flush,

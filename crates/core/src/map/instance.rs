@@ -4,7 +4,7 @@ use super::flusher::Flusher;
 use super::options::{DEFAULT_FLUSH_INTERVAL, Options};
 use crate::durability::checkpoints::Checkpoints;
 use crate::durability::recover::{self, Opened, Reason, Recovery};
-use crate::layout::checkpoint::Checkpoint;
+use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::{head, names};
 use crate::medium::Medium;
 use crate::shard::{Clearing, Effort, Note, Progress, Shard};
@@ -88,6 +88,9 @@ impl Instance {
                 Reason::Killed => recover::distrust_extents(&instance.medium, &instance.shards)?,
                 // What was kept is made durable, and only then the index may be trusted again.
                 Reason::Rebuilt => instance.flush()?,
+                Reason::Created if instance.medium.capacity != Capacity::default() => {
+                    instance.shards.iter().try_for_each(Shard::reserve)?;
+                }
                 Reason::Created | Reason::Clean => {}
             }
         }

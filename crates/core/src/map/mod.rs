@@ -10,7 +10,7 @@ mod options;
 mod registry;
 mod stats;
 
-pub use crate::layout::checkpoint::Codec;
+pub use crate::layout::checkpoint::{Capacity, Codec};
 pub use batch::Progress;
 pub use conditional::{Amount, NumberType};
 pub use cursor::{Cursor, Iter, Page};
@@ -232,6 +232,13 @@ impl Map {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Entries up to which the map was made to grow without making a file or splitting a table: the smallest power of two
+    /// that is neither below the capacity asked for nor below [`len`](Map::len). `clear` and `compact` give that room back.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.instance.medium.capacity.rounded_entries().max(self.len().next_power_of_two())
     }
 
     /// Removes every entry.

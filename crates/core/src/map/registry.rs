@@ -307,6 +307,7 @@ fn first_checkpoint(options: &Options) -> Result<Checkpoint> {
         file: FileId::default(),
         mount: 0,
         keys: Keys { hash: sys::random()?, sum: u64::from_le_bytes(sys::random()?) },
+        capacity: options.capacity.unwrap_or_default(),
         key_codec: options.key_codec.clone().unwrap_or_else(|| options.new_codecs.0.clone()),
         value_codec: options.value_codec.clone().unwrap_or_else(|| options.new_codecs.1.clone()),
         shards: vec![Default::default(); shards],

@@ -8,6 +8,7 @@ mod note;
 mod numbers;
 mod read;
 mod rebuild;
+mod reserve;
 mod room;
 mod scan;
 mod write;
@@ -16,6 +17,7 @@ pub(crate) use clear::Clearing;
 pub(crate) use compact::{Effort, Progress};
 pub(crate) use note::Note;
 pub(crate) use read::Found;
+pub(crate) use reserve::Share;
 pub(crate) use scan::{Copied, Portion, Position};
 pub(crate) use write::{Body, Change, Expect};
 
@@ -261,7 +263,7 @@ impl Shard {
     fn after_change(&self, writer: &mut Writer) {
         let tail = self.tail();
         let mut wanted = !std::mem::replace(&mut writer.changed, true);
-        if !writer.asked_ahead && tail.offset() as u64 * 2 > writer.tail_size {
+        if !writer.asked_ahead && self.wants_successor(tail, writer.tail_size) {
             writer.asked_ahead = true;
             wanted = true;
         }
