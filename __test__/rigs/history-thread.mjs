@@ -20,6 +20,7 @@ import { shapes } from './shapes.mjs'
  * @property {unknown[]} values one for each key, undefined where the verb takes none or removes
  * @property {bigint} by
  * @property {boolean} quiet whether nothing else is done after it
+ * @property {(() => void) | undefined} [pause] what is done once in the middle of it
  * @property {unknown} [expected]
  * @property {unknown} [saw]
  * @property {unknown} [answer]
@@ -30,6 +31,7 @@ import { shapes } from './shapes.mjs'
 /** Keys of the histories; a round uses some of them, so that the others rest meanwhile. */
 const KEYS = 24
 const CALLS = 8
+const HELD_EVERY = 4
 
 const { path, name, control, me, seed, shared, chunk } = /** @type {Work} */ (workerData)
 const shape = /** @type {import('./shapes.mjs').Shape} */ (shapes[name])
@@ -52,9 +54,9 @@ const unique = () => ++made * threads + me
 
 /** A map's verbs, to be put together with others. @param {AnyMap} map @returns {Record<string, Function>} */
 function verbsOf(map) {
-  const all = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (map))
-  const names = Object.getOwnPropertyNames(DiskMap.prototype).filter((verb) => verb !== 'size')
-  return Object.fromEntries(names.map((verb) => [verb, all[verb]?.bind(map)]))
+  const members = Object.entries(Object.getOwnPropertyDescriptors(DiskMap.prototype))
+  const verbs = members.filter(([, { value }]) => typeof value === 'function')
+  return Object.fromEntries(verbs.map(([verb, { value }]) => [verb, value.bind(map)]))
 }
 
 /**
@@ -89,6 +91,8 @@ function answer(client, call) {
     case 'update':
       return void client.update(key, (/** @type {unknown} */ old) => {
         call.saw = old
+        call.pause?.()
+        call.pause = undefined
         return values[0] ?? DELETE
       })
     case 'getOrInsert':
@@ -170,9 +174,20 @@ for (let round = 0; gate.starts(round, me === 0); round++) {
   const drawn = Array.from({ length: 1 + (round % 3) }, (_, n) => mix(seed, round, n) % KEYS)
   const keys = [...new Set(drawn)]
   const calls = Array.from({ length: CALLS }, () => plan(keys, draw))
-  gate.meet()
+  // In some rounds one thread's update lasts until the others have made some calls: they overlap even where the threads
+  // have to share a processor. In the other rounds nothing stands between the calls that could hide what they do wrong.
+  const holds = round % HELD_EVERY === 0 && verbs.includes('update')
+  const holder = (round / HELD_EVERY) % threads
+  if (holds && me === holder) {
+    const enough = 1 + draw((threads - 1) * CALLS)
+    const pause = () => gate.hold(round, enough)
+    calls[0] = { ...plan(keys.slice(0, 1), draw), verb: 'update', pause }
+  }
+  gate.begin(round)
+  if (holds && me !== holder) gate.awaitHeld(round)
   for (const call of calls) {
     perform(call)
+    if (holds && me !== holder) gate.called()
     if (!call.quiet) disturb(draw)
   }
   gate.meet()

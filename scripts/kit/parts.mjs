@@ -1,8 +1,10 @@
 // The parts of `npm test` and of `npm run test:long`, in the order in which they run.
+import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
 import { checkPackage } from './package.mjs'
-import { cargo, run, tool } from './run.mjs'
+import { cargo, root, run, tool } from './run.mjs'
 
 /** @typedef {import('./counts.mjs').Counts} Counts */
 /**
@@ -194,6 +196,26 @@ export const parts = [
     what: 'the main job on real data',
     needs: 'build',
     run: async () => check(await run(process.execPath, ['examples/quickstart.mjs'])),
+  },
+  {
+    name: 'examples',
+    what: 'the programs of examples/, each of which asserts what it shows',
+    needs: 'build',
+    run: async () => {
+      const files = readdirSync(join(root, 'examples'))
+        .filter((file) => file.endsWith('.mjs') && file !== 'quickstart.mjs')
+        .toSorted()
+      if (files.length === 0) throw new Error('examples/ has no program')
+      /** @type {Counts[]} */
+      const counts = []
+      for (const file of files) {
+        const show = 'failure'
+        const count = check(await run(process.execPath, [`examples/${file}`], { show, minutes: 1 }))
+        console.log(`${count.failed === 0 ? 'ok' : 'not ok'}  examples/${file}`)
+        counts.push(count)
+      }
+      return sum(counts)
+    },
   },
   {
     name: 'package',
