@@ -159,11 +159,14 @@ impl<'a> Table<'a> {
         Ok(Probe::Vacant { slot: buried, hash: TOMBSTONE })
     }
 
-    /// Has the processor fetch where a search for the hash begins.
+    /// Has the processor fetch where a search for the hash begins, and the header, which a writer needs too.
     #[cfg(not(loom))]
     #[inline]
-    pub fn prefetch(self, hash: u64) {
+    pub fn prefetch(self, hash: u64, for_change: bool) {
         crate::mem::prefetch(&self.words[SLOTS / 8 + first_slot(hash) * 2]);
+        if for_change {
+            crate::mem::prefetch(&self.words[0]);
+        }
     }
 
     /// The live slots' words, in the order of the slots.

@@ -35,7 +35,7 @@ impl Map {
         let mut seen = 0;
         let mut keys = keys.into_iter();
         let mut group = Vec::with_capacity(GROUP);
-        while self.next_group(&mut keys, |key| key, &mut group)? {
+        while self.next_group(&mut keys, |key| key, false, &mut group)? {
             let mut guard = Some(enter());
             for &(hash, key) in &group {
                 check_key(key)?;
@@ -90,7 +90,7 @@ impl Map {
         let instance = self.instance()?;
         let mut keys = keys.into_iter();
         let mut group = Vec::with_capacity(GROUP);
-        while self.next_group(&mut keys, |key| key, &mut group)? {
+        while self.next_group(&mut keys, |key| key, false, &mut group)? {
             for &(hash, key) in &group {
                 check_key(key)?;
                 visit(instance.shard(hash).contains(hash, key)?);
@@ -131,7 +131,7 @@ impl Map {
         let mut items = items.into_iter();
         let mut group = Vec::with_capacity(GROUP);
         let ended = (|| {
-            while self.next_group(&mut items, &key, &mut group)? {
+            while self.next_group(&mut items, &key, true, &mut group)? {
                 for &(hash, item) in &group {
                     check_key(key(item))?;
                     change(hash, item)?;
@@ -148,6 +148,7 @@ impl Map {
         &self,
         items: &mut impl Iterator<Item = T>,
         key: impl Fn(T) -> &'k [u8],
+        for_change: bool,
         group: &mut Vec<(u64, T)>,
     ) -> Result<bool> {
         let instance = self.instance()?;
@@ -158,7 +159,7 @@ impl Map {
         if group.len() > 1 {
             let guard = enter();
             for &(hash, _) in group.iter() {
-                instance.shard(hash).prefetch_slot(hash, &guard);
+                instance.shard(hash).prefetch_slot(hash, for_change, &guard);
             }
             for &(hash, _) in group.iter() {
                 instance.shard(hash).prefetch_record(hash, &guard);

@@ -44,9 +44,9 @@ impl Shard {
     }
 
     /// Has the processor fetch where the search for a hash begins. A hint: what is wrong is met by the search itself.
-    pub fn prefetch_slot(&self, hash: u64, guard: &Guard) {
+    pub fn prefetch_slot(&self, hash: u64, for_change: bool, guard: &Guard) {
         if let Ok(Some(place)) = self.index.resolve(hash, guard) {
-            place.table.prefetch(hash);
+            place.table.prefetch(hash, for_change);
         }
     }
 
