@@ -72,21 +72,36 @@ fn overlaps(calls: &[Call]) -> bool {
     })
 }
 
+const THREADS: usize = 3;
+const KEYS: usize = 16;
+const CALLS: usize = 6;
+
 /// Where the threads meet, until one of them ends it all.
+#[derive(Default)]
 struct Gate {
-    threads: usize,
     arrived: AtomicUsize,
     ended: AtomicBool,
+    /// The last round in which a thread stood in the middle of a call, and the calls that the others had made by then.
+    held: AtomicUsize,
+    made: AtomicUsize,
 }
 
 impl Gate {
     /// `false`: it is over.
     fn meet(&self) -> bool {
-        let phase = self.arrived.fetch_add(1, Ordering::SeqCst) / self.threads;
-        while self.arrived.load(Ordering::SeqCst) / self.threads == phase {
-            if self.ended.load(Ordering::SeqCst) {
-                return false;
-            }
+        let phase = self.arrived.fetch_add(1, Ordering::SeqCst) / THREADS;
+        self.wait(|| self.arrived.load(Ordering::SeqCst) / THREADS != phase)
+    }
+
+    /// For a thread in the middle of a call: lets the others make so many meanwhile.
+    fn hold(&self, round: usize, calls: usize) {
+        self.made.store(0, Ordering::SeqCst);
+        self.held.store(round, Ordering::SeqCst);
+        self.wait(|| self.made.load(Ordering::SeqCst) >= calls);
+    }
+
+    fn wait(&self, reached: impl Fn() -> bool) -> bool {
+        while !reached() && !self.ended.load(Ordering::SeqCst) {
             thread::yield_now();
         }
         !self.ended.load(Ordering::SeqCst)
@@ -101,9 +116,6 @@ impl Drop for Ends<'_> {
         self.0.ended.store(true, Ordering::SeqCst);
     }
 }
-
-const THREADS: usize = 3;
-const KEYS: usize = 16;
 
 /// Mostly short, now and then in a file of its own.
 fn bytes_of(key: &[u8], version: usize) -> Vec<u8> {
@@ -173,6 +185,20 @@ impl Caller<'_> {
         }
     }
 
+    /// Reads, lets the others make calls, and swaps what it read: one change, somewhere between its ends. It overlaps the
+    /// others' calls also where all threads share a processor.
+    fn held_swap(&mut self, number: usize, pause: impl FnOnce()) -> Call {
+        let (version, key) = (self.version(), key(number));
+        let bytes = bytes_of(&key, version);
+        self.timed(number, || {
+            let mut old = Vec::new();
+            let seq = self.map.read_into(&key, &mut old).unwrap();
+            pause();
+            let expected = seq.map(|_| common::version(&key, &old));
+            Verb::Swap { expected, next: Some(version), done: (self.swap)(self.map, &key, seq, Some(&bytes)) }
+        })
+    }
+
     /// Tables are rewritten and compaction has something to do.
     fn disturb(&mut self) {
         let own = |number: usize| key(KEYS + THREADS * number + self.me);
@@ -188,15 +214,28 @@ impl Caller<'_> {
 fn rounds(wanted: usize, swap: Swap) -> Result<(), Vec<Call>> {
     let directory = scratch();
     let map = Map::open(directory.path().join("map"), &served(1)).unwrap();
-    let gate = Gate { threads: THREADS, arrived: AtomicUsize::new(0), ended: AtomicBool::new(false) };
+    let gate = Gate::default();
     let calls = Mutex::new(Vec::new());
     let began = Instant::now();
     let caller = |me| Caller { map: &map, swap, began, me, made: 0, random: me as u64 };
     let round_of = |caller: &mut Caller, round: usize| {
-        let made: Vec<Call> = (0..6)
-            .map(|_| {
+        let holds = round % 4 == 1;
+        let holder = holds && round / 4 % THREADS == caller.me;
+        if holds && !holder {
+            gate.wait(|| gate.held.load(Ordering::SeqCst) == round);
+        }
+        let made: Vec<Call> = (0..CALLS)
+            .map(|turn| {
                 let number = (round * 5 + caller.below(1 + round % 3)) % KEYS;
-                let call = caller.call(number);
+                let call = if holder && turn == 0 {
+                    let calls = 1 + caller.below((THREADS - 1) * CALLS);
+                    caller.held_swap(number, || gate.hold(round, calls))
+                } else {
+                    caller.call(number)
+                };
+                if holds && !holder {
+                    gate.made.fetch_add(1, Ordering::SeqCst);
+                }
                 if caller.below(3) == 0 {
                     caller.disturb();
                 }
