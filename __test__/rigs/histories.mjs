@@ -18,7 +18,7 @@ import { shapes } from './shapes.mjs'
 
 const { values: options } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '1500' },
+    rounds: { type: 'string', default: '1000' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     only: { type: 'string' },
   },
