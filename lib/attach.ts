@@ -1,7 +1,8 @@
 import type { KeyCodec, ValueCodec } from './codecs/types.js'
 import { badArgument } from './errors.js'
 import type { NativeIdentity, NativeOptions } from './native.js'
-import { checkNames, flag, stateCodecs, type StatedCodecs } from './options.js'
+import type { StatedCodecs } from './codecs/resolve.js'
+import { checkNames, flag, stateCodecs } from './options.js'
 
 /**
  * Names an open map to other threads of its process: plain data that can be posted and cloned, is worth nothing in another

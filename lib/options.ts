@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { keyDriver, valueDriver } from './codecs/resolve.js'
-import type { KeyCodec, KeyDriver, ValueCodec, ValueDriver } from './codecs/types.js'
+import { keyDriver, valueDriver, type StatedCodecs } from './codecs/resolve.js'
+import type { KeyCodec, ValueCodec } from './codecs/types.js'
 import { badArgument, describe } from './errors.js'
 import { limits, type NativeOptions } from './native.js'
 
@@ -51,12 +51,6 @@ export interface DiskMapOptions<K, V> {
   capacity?: { entries?: number | undefined; bytes?: number | undefined } | undefined
   /** The permissions of a directory that is made, from 0 to 0o777. Default: 0o700. */
   mode?: number | undefined
-}
-
-/** The codecs that were stated; the others are the map's own. */
-export interface StatedCodecs<K, V> {
-  readonly key: KeyDriver<K> | undefined
-  readonly value: ValueDriver<V> | undefined
 }
 
 /** Options that were checked, once, when the map was opened. */
