@@ -26,6 +26,8 @@ export interface Verbs<K, V> {
   readonly keys: KeyDriver<K>
   readonly values: ValueDriver<V>
   readonly native: NativeMap
+  /** As `native`, for values that cross as strings or arrays. */
+  readonly unpacked: NativeMap
   /** Set by `close`, for iterators that still have entries at hand. */
   closed: boolean
 }
@@ -54,6 +56,7 @@ function bindText<K, V>(
 
   return {
     ...bindKeys(native, keys),
+    unpacked: native,
     values,
     get:
       values.name === 'str'
@@ -101,6 +104,7 @@ function bindPacked<K, V>(
 
   return {
     ...bindKeys(native, keys),
+    unpacked: large,
     values,
     get(key) {
       const length = get(put(key))

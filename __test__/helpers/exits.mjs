@@ -25,6 +25,33 @@ if (where === 'update') {
 } else if (where === 'worker-update') {
   parentPort.postMessage('busy')
   for (;;) map.update('1', (old) => old)
+} else if (where.startsWith('contended ') && isMainThread) {
+  const verbs = {
+    update: () => map.update('1', exit),
+    getOrInsertComputed: () => map.getOrInsertComputed('new', exit),
+    andModify: () => map.entry('1').andModify(exit),
+    orInsertWith: () => map.entry('new').orInsertWith(exit),
+    setMany: () =>
+      map.setMany(
+        (function* () {
+          for (let i = 0; i < 5000; i++) yield [`${i}`, 'lost']
+          exit()
+        })(),
+      ),
+  }
+  // Two threads want the same keys all the time.
+  let busy = 0
+  for (let i = 0; i < 2; i++) {
+    const worker = new Worker(new URL(import.meta.url), { workerData: [path, where] })
+    worker.once('message', () => ++busy === 2 && verbs[where.slice(10)]())
+  }
+} else if (where.startsWith('contended ')) {
+  parentPort.postMessage('busy')
+  for (;;) {
+    map.update('1', (old) => old)
+    map.setMany([...map].filter(([key]) => key !== 'new'))
+    map.entry('new').remove()
+  }
 } else {
   const armed = DiskMap.open(`${path}-2`, {
     key: str,

@@ -22,6 +22,54 @@ const jobs = {
     map.close()
   },
 
+  /** The same by increments, and tells whether the sums it got were its own and rising. */
+  add({ key, count, by }) {
+    const map = DiskMap.open(path, { key: str, value: native.u64 })
+    let rising = true
+    for (let i = 0, last = -1n; i < count; i++) {
+      const sum = map.increment(key, by)
+      rising &&= sum > last
+      last = sum
+    }
+    map.close()
+    return rising
+  },
+
+  /** The same by compareAndSet, and tells how often it lost. */
+  compareAndSet({ key, count }) {
+    const map = DiskMap.open(path, { key: str, value: native.u64 })
+    let lost = 0
+    for (let i = 0; i < count;) {
+      const seen = map.get(key)
+      if (map.compareAndSet(key, seen, (seen ?? 0n) + 1n)) i++
+      else lost++
+    }
+    map.close()
+    return lost
+  },
+
+  /** For each of `rounds` keys: waits for the other threads, calls getOrInsertComputed, and tells which values it got. */
+  compute({ name, shared, threads, rounds, calls }) {
+    const waiting = new Int32Array(shared)
+    const map = DiskMap.open(path, { key: native.u32, value: str })
+    const found = []
+    for (let round = 0; round < rounds; round++) {
+      if (Atomics.add(waiting, round, 1) === threads - 1) Atomics.notify(waiting, round)
+      else {
+        for (let seen = 0; (seen = Atomics.load(waiting, round)) < threads;) {
+          Atomics.wait(waiting, round, seen, 1000)
+        }
+      }
+      const values = new Set()
+      for (let i = 0; i < calls; i++) {
+        values.add(map.getOrInsertComputed(round, () => `${name} in call ${i}`))
+      }
+      found.push([...values])
+    }
+    map.close()
+    return found
+  },
+
   /** Gives each of `count` keys a value if it has none, and tells what it found. */
   insert({ name, count }) {
     const map = DiskMap.open(path, { key: str, value: str })

@@ -28,7 +28,10 @@ export function keyDriver<K>(codec: unknown): KeyDriver<K> {
 /** The driver for the option `value`. */
 export function valueDriver<V>(codec: unknown): ValueDriver<V> {
   const own = builtin(codec)
-  if (own !== undefined) return own.value as ValueDriver<V>
+  if (own !== undefined) {
+    own.check?.()
+    return own.value as ValueDriver<V>
+  }
   if ((typeof codec !== 'object' && typeof codec !== 'function') || codec === null) {
     throw badArgument(`The option value must be a codec, not ${describe(codec)}.`)
   }
@@ -84,5 +87,6 @@ export function storedDriver(role: 'key' | 'value', name: string): Driver<unknow
       `The map's ${role} codec is ${JSON.stringify(name)}, which is not one of this library's: give it as the option ${role}.`,
     )
   }
+  driver.check?.()
   return driver
 }

@@ -92,8 +92,10 @@ impl NumberType {
         (low..=high).contains(&number).then(|| (number as u64).to_le_bytes())
     }
 
+    /// There is one NaN, as with the codecs: else the same number would have several bytes.
     fn encode_float(self, number: f64) -> [u8; 8] {
         let mut bytes = [0; 8];
+        let number = if number.is_nan() { f64::NAN } else { number };
         match self {
             NumberType::F32 => bytes[..4].copy_from_slice(&(number as f32).to_le_bytes()),
             _ => bytes = number.to_le_bytes(),
@@ -224,5 +226,8 @@ mod tests {
         assert_eq!(sum(NumberType::F32, f64::from(f32::MAX), 1e32).unwrap_err().code(), Code::InvalidValue);
         assert_eq!(sum(NumberType::F64, f64::INFINITY, 1.0).unwrap(), f64::INFINITY);
         assert!(sum(NumberType::F32, f64::NAN, 1.0).unwrap().is_nan());
+        let none = NumberType::F64.encode_float(f64::INFINITY + f64::NEG_INFINITY);
+        assert_eq!(none, 0x7ff8_0000_0000_0000u64.to_le_bytes(), "there is one NaN");
+        assert_eq!(NumberType::F32.encode_float(-f64::NAN)[..4], 0x7fc0_0000u32.to_le_bytes());
     }
 }
