@@ -4,8 +4,6 @@ import { bytes, DiskMap, json, native, str } from 'opendiskmap'
 
 const codecs = { text: str, u64: native.u64, bytes, object: json() }
 
-/** @typedef {{ getMany?: (keys: any) => any[], setMany?: (entries: [any, any][]) => unknown }} Batches */
-
 /** @type {import('./index.mjs').Engine} */
 export const opendiskmap = {
   name: 'opendiskmap',
@@ -15,12 +13,11 @@ export const opendiskmap = {
   open(place, kind) {
     // Which of the codecs it is does not matter to the verbs.
     const codec = /** @type {Record<string, any>} */ (codecs)
-    /** @type {DiskMap<any, any> & Batches} */
+    /** @type {DiskMap<any, any>} */
     const map = DiskMap.open(join(place, 'map.odm'), {
       key: codec[kind.key],
       value: codec[kind.value],
     })
-    const { getMany, setMany } = map
     return {
       inFlight: 0,
       get: (key) => map.get(key),
@@ -31,8 +28,8 @@ export const opendiskmap = {
         for (const [key, value] of map) if (key !== undefined && value !== undefined) seen++
         return seen
       },
-      ...(getMany && { getMany: (/** @type {any} */ keys) => getMany.call(map, keys) }),
-      ...(setMany && { setMany: (/** @type {any} */ entries) => setMany.call(map, entries) }),
+      getMany: (keys) => map.getMany(keys),
+      setMany: (entries) => map.setMany(entries),
       close: () => map.close(),
     }
   },

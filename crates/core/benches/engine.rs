@@ -9,6 +9,9 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use tempfile::TempDir;
 
+/// Keys of a batch. The last one of a shape may have fewer.
+const BATCH: usize = 1000;
+
 /// Keys and values of one shape.
 struct Shape {
     name: &'static str,
@@ -98,6 +101,16 @@ fn engine(criterion: &mut Criterion, shape: &Shape) {
     let mut out = Vec::new();
     over(&mut group, "get", &shape.entries, |(key, value)| {
         assert!(map.read_into(key, &mut out).expect("it reads").is_some() && out.len() == value.len());
+    });
+    let keys: Vec<&[u8]> = shape.entries.iter().map(|(key, _)| &key[..]).collect();
+    let batches: Vec<&[&[u8]]> = keys.chunks(BATCH).collect();
+    over(&mut group, "get_many of 1,000", &batches, |keys| {
+        assert!(map.get_many(keys).expect("it reads").iter().all(Option::is_some));
+    });
+    let entries: Vec<(&[u8], &[u8])> = shape.entries.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+    let batches: Vec<&[(&[u8], &[u8])]> = entries.chunks(BATCH).collect();
+    over(&mut group, "put_many of 1,000, updates", &batches, |entries| {
+        map.put_many(entries.iter().copied()).ended.expect("there is room");
     });
     over(&mut group, "get, a miss", &shape.absent, |key| {
         assert!(map.read_into(key, &mut out).expect("it reads").is_none());
