@@ -1,19 +1,31 @@
 /// <reference types="node" preserve="true" />
 /// <reference lib="esnext.disposable" preserve="true" />
 
+export type { AttachOptions, DiskMapHandle } from './lib/attach.js'
+export {
+  StringStringMap,
+  StringU64Map,
+  U64StringMap,
+  type AliasOptions,
+  type DiskMapAlias,
+} from './lib/aliases.js'
 export {
   bytes,
   json,
+  msgpack,
   native,
   primitive,
   str,
   structured,
   type JsonCodec,
+  type MsgpackCodec,
   type NativeCodecs,
+  type NumberCodec,
   type StructuredCodec,
 } from './lib/codecs/index.js'
 export type { Primitive } from './lib/codecs/primitive.js'
-export type { KeyAndValueCodec, KeyCodec, Sink, ValueCodec } from './lib/codecs/types.js'
+export type { CodecVerb, KeyAndValueCodec, KeyCodec, Sink, ValueCodec } from './lib/codecs/types.js'
+export type { Entry } from './lib/entry.js'
 export { DiskMapError, type DiskMapErrorCode } from './lib/errors.js'
 export { DiskMap } from './lib/map.js'
 export type { DiskMapOptions } from './lib/options.js'

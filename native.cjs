@@ -835,8 +835,10 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.attach = nativeBinding.attach
 module.exports.errorCodes = nativeBinding.errorCodes
 module.exports.limits = nativeBinding.limits
 module.exports.meta = nativeBinding.meta
 module.exports.open = nativeBinding.open
+module.exports.openAsync = nativeBinding.openAsync
 module.exports.scratch = nativeBinding.scratch

@@ -9,6 +9,9 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** Joins a map that is open in this process. */
+export declare function attach(identity: NativeIdentity, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object
+
 /** Every code of the engine's table. */
 export declare function errorCodes(): Array<string>
 
@@ -28,6 +31,15 @@ export interface Limits {
 /** This environment's sequence number, as a double. */
 export declare function meta(): ArrayBuffer
 
+/** Tells one opening of a map from every other. */
+export interface NativeIdentity {
+  path: string
+  device: bigint
+  inode: bigint
+  /** From 0 to 2^53 - 1. */
+  instance: number
+}
+
 /** How a map is to be opened; what is absent is unstated. */
 export interface NativeOptions {
   create: boolean
@@ -37,6 +49,8 @@ export interface NativeOptions {
   flushInterval?: number
   recovery?: 'auto' | 'full'
   mode?: number
+  capacityEntries?: number
+  capacityBytes?: number
   keyCodec?: string
   keyParam?: Uint8Array
   valueCodec?: string
@@ -45,6 +59,9 @@ export interface NativeOptions {
 
 /** Opens a map; what it throws is made by `fail(code, message, errno)`. */
 export declare function open(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object
+
+/** The same off the event loop. Where the environment ends meanwhile, the map is closed again. */
+export declare function openAsync(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): Promise<object>
 
 /** This environment's scratch: key bytes first, value bytes from 65,536 on. */
 export declare function scratch(): ArrayBuffer

@@ -1,23 +1,8 @@
 import test from 'ava'
 import { bytes, primitive, str, type ValueCodec } from '../index.js'
 import { fails } from './helpers/errors.js'
+import { detached, resizable } from './helpers/memory.js'
 import { freshMap } from './helpers/open.js'
-
-/** A Uint8Array whose buffer is gone. */
-function detached(size: number): Uint8Array {
-  const array = new Uint8Array(size).fill(1)
-  structuredClone(array.buffer, { transfer: [array.buffer] })
-  return array
-}
-
-// TypeScript's es2023 does not know resizable buffers yet.
-interface Resizable extends ArrayBuffer {
-  resize(size: number): void
-}
-const resizable = (size: number, max: number): Resizable =>
-  new (ArrayBuffer as unknown as new (size: number, options: object) => Resizable)(size, {
-    maxByteLength: max,
-  })
 
 const passing: ValueCodec<Uint8Array> = {
   name: 'test-passing',

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -6,7 +5,6 @@ import test from 'ava'
 import { DiskMap, str } from '../index.js'
 import { freshDir, freshPath } from './helpers/dir.js'
 import { fails, rejects } from './helpers/errors.js'
-import { program } from './helpers/program.js'
 
 const codecs = { key: str, value: str }
 
@@ -30,10 +28,12 @@ test('every verb of a closed map is ERR_CLOSED', async (t) => {
     getOrInsertComputed: () => map.getOrInsertComputed('a', () => t.fail() as never),
     flushSync: () => map.flushSync(),
     stats: () => map.stats(),
+    handle: () => map.handle,
   }
   for (const [name, verb] of Object.entries(verbs)) fails(t, 'ERR_CLOSED', verb, name)
   await rejects(t, 'ERR_CLOSED', map.flush(), 'flush')
   await rejects(t, 'ERR_CLOSED', map.compact(), 'compact')
+  await rejects(t, 'ERR_CLOSED', map.getAsync('a'), 'getAsync')
 })
 
 test('a second close does nothing', async (t) => {
@@ -101,36 +101,6 @@ test('compact that is cut off by close is ERR_CLOSED or done, and harms nothing'
   await again.compact()
   t.is(again.get('999'), '29999'.repeat(20))
   again.close()
-})
-
-test('an open map, and a pending iterator of it, do not keep the process alive', (t) => {
-  const { status, signal } = spawnSync(
-    process.execPath,
-    [program('leaves-open.mjs'), freshPath(t)],
-    {
-      timeout: 60_000,
-    },
-  )
-  t.is(signal, null)
-  t.is(status, 0)
-})
-
-test('a map that was left open is whole when it is opened again', (t) => {
-  const path = freshPath(t)
-  spawnSync(process.execPath, [program('leaves-open.mjs'), path], { timeout: 60_000 })
-  const map = DiskMap.open(path, codecs)
-  t.is(map.size, 1000)
-  map.close()
-})
-
-test('a collected map that nobody closed gives up its handle', (t) => {
-  const { status, stdout } = spawnSync(
-    process.execPath,
-    ['--expose-gc', program('collected.mjs'), freshPath(t)],
-    { timeout: 60_000, encoding: 'utf8' },
-  )
-  t.is(stdout.trim(), 'given up')
-  t.is(status, 0)
 })
 
 test('close gives back files and mappings, and not only when the map is collected', async (t) => {

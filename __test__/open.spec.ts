@@ -2,7 +2,18 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
-import { bytes, DiskMap, json, native, str } from '../index.js'
+import {
+  bytes,
+  DiskMap,
+  json,
+  msgpack,
+  native,
+  primitive,
+  str,
+  structured,
+  type KeyAndValueCodec,
+  type ValueCodec,
+} from '../index.js'
 import { freshDir, freshPath } from './helpers/dir.js'
 import { fails } from './helpers/errors.js'
 
@@ -69,7 +80,7 @@ test('a path that is none is ERR_INVALID_ARGUMENT', (t) => {
 
 test('an option that does not exist is ERR_INVALID_ARGUMENT and named', (t) => {
   const path = freshPath(t)
-  const coming = ['capacity', 'views', 'onCorrupt', 'onRecovery', 'secureDelete']
+  const coming = ['views', 'onCorrupt', 'onRecovery', 'secureDelete']
   for (const name of [...coming, 'Key', 'readonly', '']) {
     const error = fails(t, 'ERR_INVALID_ARGUMENT', () =>
       DiskMap.open(path, { ...codecs, [name]: undefined }),
@@ -205,6 +216,45 @@ test('one codec may be left out, and is then the map’s own', (t) => {
   t.deepEqual(two.get(1n), { a: 1 })
   one.close()
   two.close()
+})
+
+test('without codecs a map opens with those that it was made with, whichever of this library they are', (t) => {
+  const keys = { ...native, str, bytes, primitive } as Record<string, KeyAndValueCodec<unknown>>
+  const values = { ...keys, json, structured, msgpack } as Record<string, ValueCodec<unknown>>
+  const sample = (codec: { name: string }): unknown => {
+    if (codec.name === 'native.bool') return true
+    if (codec === bytes) return Buffer.from('bytes')
+    if (codec === str || codec === primitive) return 'text'
+    return /u64|i64/.test(codec.name) ? 5n : codec.name.startsWith('native.') ? 5 : { a: [1] }
+  }
+  const made = Object.values(values).map((value, i): [string, unknown, unknown] => {
+    const key = Object.values(keys)[i % Object.keys(keys).length]!
+    const path = freshPath(t)
+    DiskMap.open(path, { key, value }).set(sample(key), sample(value)).close()
+    return [path, sample(key), sample(value)]
+  })
+  for (const [path, key, value] of made) {
+    const map = DiskMap.open(path)
+    t.deepEqual([...map], [[key, value]])
+    t.deepEqual(map.get(key), value)
+    map.close()
+  }
+})
+
+test('a codec of one’s own cannot be left out: ERR_CODEC_MISMATCH names it', (t) => {
+  const path = freshPath(t)
+  const value: ValueCodec<string> = {
+    name: 'test-own',
+    encode: (text, sink) => sink.utf8(text),
+    decode: String,
+  }
+  DiskMap.open(path, { key: str, value }).set('a', '1').close()
+  const error = fails(t, 'ERR_CODEC_MISMATCH', () => DiskMap.open(path, { key: str }))
+  t.true(error.message.includes('test-own'))
+  fails(t, 'ERR_CODEC_MISMATCH', () => DiskMap.open(path))
+  const map = DiskMap.open(path, { value })
+  t.is(map.get('a'), '1')
+  map.close()
 })
 
 test('create: false opens only what is there', (t) => {

@@ -1,26 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import test from 'ava'
 import { DiskMap, json, native, str, structured, type ValueCodec } from '../index.js'
+import { interrupted } from './helpers/codecs.js'
 import { freshPath } from './helpers/dir.js'
 import { fails } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
 import { program } from './helpers/program.js'
-
-/** A codec for strings that does something on its way. */
-function interrupted(on: { encode?: () => void; decode?: () => void }): ValueCodec<string> {
-  return {
-    name: 'test-interrupted',
-    encode(value, sink) {
-      sink.utf8(value.slice(0, 1))
-      on.encode?.()
-      sink.utf8(value.slice(1))
-    },
-    decode(bytes) {
-      on.decode?.()
-      return bytes.toString()
-    },
-  }
-}
 
 test('what encode throws passes through every verb unchanged, and nothing is written', (t) => {
   const thrown = Symbol('any value at all')
@@ -192,7 +177,9 @@ test('a body of a loop that closes the map ends the loop with ERR_CLOSED', (t) =
   t.is(turns, 1)
 })
 
-for (const where of ['encode', 'decode', 'update', 'forEach', 'iterator', 'worker-update']) {
+const places = ['encode', 'decode', 'update', 'forEach', 'iterator', 'pending', 'worker-update']
+const contended = ['update', 'getOrInsertComputed', 'andModify', 'orInsertWith', 'setMany']
+for (const where of places.concat(contended.map((verb) => `contended ${verb}`))) {
   test(`process.exit() in ${where} ends the process at once and leaves the map whole`, (t) => {
     const path = freshPath(t)
     const { status, signal, stderr } = spawnSync(

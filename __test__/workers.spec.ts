@@ -69,6 +69,23 @@ test('threads that race getOrInsertComputed all get what one of them stored', as
   map.close()
 })
 
+test('a thousand callers in four threads that race getOrInsertComputed get one value', async (t) => {
+  const path = freshPath(t)
+  const map = DiskMap.open(path, { key: native.u32, value: str })
+  const [threads, rounds, calls] = [4, 100, 250]
+  const shared = new SharedArrayBuffer(4 * rounds)
+  const found = await Promise.all(
+    ['a', 'b', 'c', 'd'].map((name) =>
+      inThread<string[][]>(path, 'compute', { name, shared, threads, rounds, calls }),
+    ),
+  )
+  for (let round = 0; round < rounds; round++) {
+    const stored = map.get(round)!
+    for (const values of found) t.deepEqual(values[round], [stored])
+  }
+  map.close()
+})
+
 test('a thread that is terminated in the middle of its calls leaves the map whole', async (t) => {
   const path = freshPath(t)
   const map = DiskMap.open(path, codecs)

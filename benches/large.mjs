@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { DiskMap, native, str } from 'opendiskmap'
 import { answer, inProcess } from './kit/child.mjs'
-import { keyAt, keyText } from './kit/data.mjs'
 import { diskBytes, makePlace } from './kit/place.mjs'
 import { count, mib, ms, progress, table } from './kit/report.mjs'
+import { keys16 } from './kit/texts.mjs'
 
 const codecs = { key: str, value: native.u32 }
 const SLOWEST = 5
@@ -12,7 +12,7 @@ const SLOWEST = 5
 /** @param {{ path: string, entries: number }} input */
 function fill({ path, entries }) {
   const map = DiskMap.open(path, codecs)
-  const text = keyText(entries)
+  const keys = keys16(entries)
   // In bins of a microsecond, and the slowest by name with what the map says it waited for.
   const bins = new Uint32Array(100_000)
   /** @type {{ at: number, ms: number, waits: number, checkpoints: number }[]} */
@@ -21,7 +21,7 @@ function fill({ path, entries }) {
   const began = performance.now()
   let before = began
   for (let n = 0; n < entries; n++) {
-    map.set(keyAt(text, n), n)
+    map.set(keys.at(n), n)
     const now = performance.now()
     const took = now - before
     const bin = Math.min(Math.floor(took * 1000), bins.length - 1)
@@ -60,11 +60,11 @@ function fill({ path, entries }) {
 /** @param {{ path: string, entries: number }} input */
 function readBack({ path, entries }) {
   const map = DiskMap.open(path, codecs)
-  const text = keyText(entries)
+  const keys = keys16(entries)
   let wrong = 0
   const began = performance.now()
   for (let n = 0; n < entries; n++) {
-    if (map.get(keyAt(text, n)) !== n) wrong++
+    if (map.get(keys.at(n)) !== n) wrong++
     if ((n & 0x3fffff) === 0) progress(`get ${count(n)}`)
   }
   const took = performance.now() - began

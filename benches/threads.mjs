@@ -1,14 +1,16 @@
 // Reads of small values from two worker threads at once, against one.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread } from 'node:worker_threads'
 import { DiskMap, native, str } from 'opendiskmap'
-import { freshKeys, keyText, shuffled } from './kit/data.mjs'
+import { shuffled } from './kit/data.mjs'
 import { makePlace } from './kit/place.mjs'
 import { count, median, progress, table, verdict } from './kit/report.mjs'
+import { keys16 } from './kit/texts.mjs'
+import { inThreads } from './kit/threads.mjs'
 
 /** @typedef {'u64' | 'str'} Kind */
-/** @typedef {{ path: string, kind: Kind, entries: number, reads: number, me: number, threads: number, gate: Int32Array }} Task */
+/** @typedef {{ path: string, kind: Kind, entries: number, reads: number, threads: number }} Task */
 
 /** @param {string} path @param {Kind} kind */
 function open(path, kind) {
@@ -19,7 +21,7 @@ function open(path, kind) {
 
 /** @param {Kind} kind @param {Uint32Array} order @returns {unknown[]} */
 function keysOf(kind, order) {
-  return kind === 'u64' ? Array.from(order, BigInt) : freshKeys(keyText(order.length), order)
+  return kind === 'u64' ? Array.from(order, BigInt) : keys16(order.length).fresh(order)
 }
 
 /** Nanoseconds that this thread has had a processor; only Linux tells. */
@@ -28,38 +30,36 @@ function processorTime() {
   return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[0])
 }
 
-/** Reads all the keys over and over; all threads start together. @param {Task} task */
-function readAll({ path, kind, entries, reads, me, threads, gate }) {
-  const map = /** @type {Map<unknown, unknown>} */ (/** @type {unknown} */ (open(path, kind)))
-  const keys = keysOf(kind, shuffled(entries, 7 + me))
-  for (const key of keys.slice(0, 50_000)) map.get(key)
-  Atomics.add(gate, 0, 1)
-  Atomics.notify(gate, 0)
-  for (let ready; (ready = Atomics.load(gate, 0)) < threads;) Atomics.wait(gate, 0, ready)
-  let found = 0
-  const ran = processorTime()
-  const began = performance.now()
-  for (let left = reads, i = 0; left > 0; left--) {
-    if (map.get(keys[i]) !== undefined) found++
-    if (++i === entries) i = 0
-  }
-  const took = performance.now() - began
-  if (found !== reads) throw new Error(`${found} of ${reads} found`)
-  parentPort?.postMessage({ took, ran: processorTime() - ran })
+/** @type {Record<string, import('./kit/threads.mjs').ThreadTask>} */
+export const threadTasks = {
+  /** Reads all the keys over and over. @param {Task & { me: number }} task */
+  readAll({ path, kind, entries, reads, me }, ready) {
+    const map = /** @type {Map<unknown, unknown>} */ (/** @type {unknown} */ (open(path, kind)))
+    const keys = keysOf(kind, shuffled(entries, 7 + me))
+    for (const key of keys.slice(0, 50_000)) map.get(key)
+    ready()
+    let found = 0
+    const ran = processorTime()
+    const began = performance.now()
+    for (let left = reads, i = 0; left > 0; left--) {
+      if (map.get(keys[i]) !== undefined) found++
+      if (++i === entries) i = 0
+    }
+    const took = performance.now() - began
+    if (found !== reads) throw new Error(`${found} of ${reads} found`)
+    return { took, ran: processorTime() - ran }
+  },
 }
 
 /**
- * @param {Omit<Task, 'me' | 'gate'>} task
+ * @param {Task} task
  * @returns {Promise<{ rate: number, cost: number }>} reads per second of all threads together, and the processor's
  *   nanoseconds for one
  */
 async function measure(task) {
-  const gate = new Int32Array(new SharedArrayBuffer(4))
-  const ends = Array.from({ length: task.threads }, (_, me) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { ...task, me, gate } })
-    return new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
-  })
-  const threads = /** @type {{ took: number, ran: number }[]} */ (await Promise.all(ends))
+  const inputs = Array.from({ length: task.threads }, (_, me) => ({ ...task, me }))
+  /** @type {{ took: number, ran: number }[]} */
+  const threads = await inThreads(new URL(import.meta.url), 'readAll', inputs)
   const reads = task.reads * task.threads
   return {
     rate: (reads * 1000) / Math.max(...threads.map(({ took }) => took)),
@@ -67,9 +67,7 @@ async function measure(task) {
   }
 }
 
-if (!isMainThread) {
-  readAll(/** @type {Task} */ (workerData))
-} else {
+if (isMainThread) {
   const [entries = 1_000_000, reads = 3_000_000, rounds = 5] = process.argv.slice(2).map(Number)
   const place = makePlace()
   /** @type {(string | number)[][]} */

@@ -7,18 +7,20 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { DiskMap, json, native, str } from 'opendiskmap'
-import { countByCountry, EXPECTED, keyOf, readCities } from './quickstart/cities.mjs'
+import { DiskMap, json, str, StringU64Map } from 'opendiskmap'
+import { countByCountry, EXPECTED, keyOf, northernmost, readCities } from './quickstart/cities.mjs'
 import { bar, begin, bytes, count, end, fail, step, table, time } from './quickstart/show.mjs'
 
 /** @typedef {import('./quickstart/cities.mjs').StoredCity} StoredCity */
 
 const WORKERS = Math.min(Math.max(availableParallelism(), 2), 8)
 const ACKNOWLEDGED = 20_000
+const BATCH = 1000
 
 const began = performance.now()
 const home = mkdtempSync(join(tmpdir(), 'opendiskmap-quickstart-'))
 const path = join(home, 'cities.odm')
+const countsPath = join(home, 'countries.odm')
 const codecs = { key: str, value: json() }
 
 class Mismatch extends Error {}
@@ -54,7 +56,7 @@ async function inWorkers(task, workers, doing, total) {
   try {
     const file = new URL('./quickstart/worker.mjs', import.meta.url)
     const ends = Array.from({ length: workers }, (_, me) => {
-      const worker = new Worker(file, { workerData: { path, task, me, workers, done } })
+      const worker = new Worker(file, { workerData: { path, countsPath, task, me, workers, done } })
       return new Promise((resolve, reject) => worker.once('error', reject).once('exit', resolve))
     })
     await Promise.all(ends)
@@ -82,17 +84,29 @@ async function run() {
   expect('cities in the source', cities.length, EXPECTED)
   const map = DiskMap.open(path, codecs)
 
-  // 1. Load, from several threads into one map.
+  // 1. Load, from several threads into one map; in a second map they all count the cities of each country, each count
+  // one `increment` that no other thread can come between.
   const load = await inWorkers('load', WORKERS, 'Loading', cities.length)
   expect('size', map.size, EXPECTED)
+  const counts = StringU64Map.open(countsPath)
+  expect('counts by country', new Map(counts), perCountry)
+  const largest = [...counts].toSorted(([, a], [, b]) => Number(b - a)).slice(0, 5)
   load.line.done(
-    `loaded ${count(map.size)} cities from ${WORKERS} worker threads in ${time(load.ms)}`,
+    `loaded ${count(map.size)} cities from ${WORKERS} worker threads, and counted those of ${counts.size} countries ` +
+      `with increment(), in ${time(load.ms)}`,
   )
+  counts.close()
 
-  // 2. Read: what the workers wrote is here, in the main thread.
+  // 2. Read what the workers wrote, a thousand cities at a time: `getMany` looks for all of them at once.
+  const keys = cities.map(keyOf)
   const reading = performance.now()
-  cities.forEach((city, n) => expect(`the city ${n}`, map.get(keyOf(city, n)), city))
-  step(`read every one back and compared it with the source in ${time(elapsed(reading))}`)
+  for (let from = 0; from < keys.length; from += BATCH) {
+    const found = map.getMany(keys.slice(from, from + BATCH))
+    expect(`the cities from ${from} on`, found, cities.slice(from, from + BATCH))
+  }
+  step(
+    `read every one back with getMany() and compared it with the source in ${time(elapsed(reading))}`,
+  )
 
   // 3. Update the same cities from two threads at once: no visit may be lost.
   const visited = Math.ceil(cities.length / 10)
@@ -105,19 +119,26 @@ async function run() {
     `updated ${count(visited)} cities from two threads at once, each twice, in ${time(visit.ms)}`,
   )
 
-  // 4. Iterate: every key exactly once; and count by country with `update`, in a second map.
+  // 4. Iterate: every key exactly once; and keep the northernmost city of each country, with `entry`, in a third map.
   const iterating = performance.now()
-  const counts = DiskMap.open(join(home, 'countries.odm'), { key: str, value: native.u32 })
+  const north = DiskMap.open(join(home, 'north.odm'), { key: str, value: json() })
   const seen = new Set()
   for (const [key, value] of map) {
     seen.add(key)
-    counts.update(/** @type {StoredCity} */ (value).country, (n) => (n ?? 0) + 1)
+    const { country, name, lat } = /** @type {StoredCity} */ (value)
+    const entry = north.entry(country)
+    const best = /** @type {{ lat: number } | undefined} */ (entry.value)
+    if (best === undefined || Number(lat) > best.lat) entry.insert({ name, lat: Number(lat) })
   }
   expect('different keys', seen.size, EXPECTED)
-  expect('counts by country', new Map(counts), perCountry)
-  step(`iterated and counted ${counts.size} countries with update() in ${time(elapsed(iterating))}`)
-  const largest = [...counts].toSorted(([, a], [, b]) => b - a).slice(0, 5)
-  counts.close()
+  const found = /** @type {[string, { name: string, lat: number }][]} */ ([...north])
+  const latitudes = new Map(found.map(([country, { lat }]) => [country, lat]))
+  expect('the northernmost latitudes', latitudes, northernmost(cities))
+  const [, top] = found.toSorted(([, a], [, b]) => b.lat - a.lat)[0] ?? []
+  step(
+    `iterated, and found the northernmost city of each country with entry(), in ${time(elapsed(iterating))}`,
+  )
+  north.close()
 
   // 5. Close and open again.
   const closing = performance.now()
@@ -139,7 +160,11 @@ async function run() {
     const n = Number(key.slice('acknowledged/'.length))
     expect(key, survivor.get(key), { n, text: 'x'.repeat(n % 500) })
   }
-  cities.forEach((city, n) => expect(`the city ${n}`, survivor.has(keyOf(city, n)), true))
+  expect(
+    'cities after the kill',
+    survivor.hasMany(keys),
+    keys.map(() => true),
+  )
   // The kill may have fallen between a write and its acknowledgement.
   const more = survivor.size - EXPECTED - acknowledged.length
   expect('size after the kill', more === 0 || more === 1, true)
@@ -156,7 +181,8 @@ async function run() {
     ['entries', count(entries)],
     ['on disk', `${bytes(onDisk)} (log ${bytes(logBytes)}, index ${bytes(indexBytes)})`],
     ['loading', `${count(Math.round((EXPECTED / load.ms) * 1000))} cities a second`],
-    ['largest', largest.map(([country, n]) => `${country} ${count(n)}`).join(', ')],
+    ['largest', largest.map(([country, n]) => `${country} ${count(Number(n))}`).join(', ')],
+    ['northernmost', `${top?.name}, ${top?.lat}°`],
     ['took', time(elapsed(began))],
   ])
 }

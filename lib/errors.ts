@@ -17,10 +17,10 @@ import { getSystemErrorName } from 'node:util'
  * - `ERR_CODEC_UNAVAILABLE`: the codec needs a package that is not installed.
  * - `ERR_OPTIONS_MISMATCH`: the map, or another handle of it, was opened with another value of an option.
  * - `ERR_VERSION`: the map was written by a newer version of this library.
- * - `ERR_INVALID_KEY`, `ERR_INVALID_VALUE`: the codec cannot store this key or value.
+ * - `ERR_INVALID_KEY`, `ERR_INVALID_VALUE`: the codec cannot store this key or value, or the sum of an `increment`.
  * - `ERR_INVALID_ARGUMENT`: an option or argument is unknown, or has the wrong type or range.
  * - `ERR_TOO_LARGE`: a key above 65,535 bytes or a value above 2^31 − 1 bytes.
- * - `ERR_CONFLICT`: `update` lost 1,000 races in a row.
+ * - `ERR_CONFLICT`: `update`, or a verb like it, lost 1,000 races in a row.
  * - `ERR_POISONED`: a part of the map failed inside the engine; close the map and open it again.
  */
 export type DiskMapErrorCode =
@@ -68,6 +68,12 @@ export class DiskMapError extends Error {
 
   /** What went wrong; see {@link DiskMapErrorCode}. */
   readonly code: DiskMapErrorCode
+
+  /**
+   * How many of the pairs that `setMany` was given are stored, from the first one on, where it failed midway; what it
+   * refused before it wrote anything has none.
+   */
+  declare readonly stored?: number
 
   /**
    * @param code What went wrong.

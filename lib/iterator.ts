@@ -1,5 +1,6 @@
 import { fail } from './errors.js'
 import { limits } from './native.js'
+import { readValue } from './page.js'
 import type { Verbs } from './verbs.js'
 
 const FIRST_PAGE = 16_384
@@ -88,10 +89,7 @@ export class EntryIterator<K, V, T> {
     this.#at = end
     const key = this.#part === 'values' ? undefined : keys.read(page, start, middle)
     if (this.#part === 'keys') return key
-    const value =
-      values.kind === 'text'
-        ? values.fromText(page.toString('utf8', middle, end))
-        : values.read(page, middle, end)
+    const value = readValue(values, page, middle, end)
     return this.#part === 'values' ? value : [key, value]
   }
 }

@@ -1,9 +1,14 @@
-import { storedDriver } from './codecs/resolve.js'
-import type { KeyDriver, ValueDriver } from './codecs/types.js'
+import { checkAttach, type AttachOptions, type DiskMapHandle } from './attach.js'
+import { compareAndSet, increment, type AtomicVerbs, type Increment } from './atomic.js'
+import { deleteMany, getMany, hasMany, setMany } from './batch.js'
+import { driversOf, type StatedCodecs } from './codecs/resolve.js'
+import type { CodecVerb, ValueCodec } from './codecs/types.js'
+import { entry, type Entry } from './entry.js'
 import { badArgument, describe, fail } from './errors.js'
 import { EntryIterator, type Part } from './iterator.js'
+import { getAsync } from './later.js'
 import { native, TEXT, type NativeHandle } from './native.js'
-import { checkOptions, type CheckedOptions, type DiskMapOptions } from './options.js'
+import { checkOptions, type DiskMapOptions } from './options.js'
 import type { DiskMapStats } from './stats.js'
 import { getOrInsert, getOrInsertComputed, update, type Delete } from './update.js'
 import { bindVerbs, type Verbs } from './verbs.js'
@@ -24,17 +29,34 @@ const opening = Symbol('opening')
  * the files fail. Those that write: `ERR_READ_ONLY`, `ERR_NO_SPACE` (nothing was changed; reads go on). Keys have
  * at most 65,535 bytes, values at most 2^31 − 1.
  *
+ * The third type parameter names the verbs that only some value codecs allow ({@link CodecVerb}). It follows from the
+ * codec, and a map of every kind is a `DiskMap<K, V>`: where it is not stated they may be called, and throw
+ * `ERR_INVALID_ARGUMENT` if the codec does not allow them.
+ *
  * @example
  * const map = DiskMap.open('users.odm', { key: native.u64, value: str })
  * map.set(42n, 'Hello').set(100n, 'Rust')
  * for (const [key, value] of map) console.log(key, value)
  * map.close()
  */
-export class DiskMap<K, V> {
+export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
   static {
-    Object.defineProperty(this.prototype, Symbol.toStringTag, {
-      value: 'DiskMap',
-      configurable: true,
+    const property = (value: unknown): PropertyDescriptor => ({ value, configurable: true })
+    // Here, because a method's type cannot be never.
+    const verbs: { [verb in CodecVerb]: AtomicVerbs<unknown, unknown>[verb] } & ThisType<
+      DiskMap<unknown, unknown>
+    > = {
+      compareAndSet(key, expected, next) {
+        return compareAndSet(this.#verbs, key, expected, next)
+      },
+      increment(key, by) {
+        return increment(this.#verbs, key, by)
+      },
+    }
+    Object.defineProperties(this.prototype, {
+      [Symbol.toStringTag]: property('DiskMap'),
+      compareAndSet: { ...property(verbs.compareAndSet), writable: true },
+      increment: { ...property(verbs.increment), writable: true },
     })
   }
 
@@ -55,14 +77,76 @@ export class DiskMap<K, V> {
    * `ERR_CODEC_MISMATCH`, `ERR_OPTIONS_MISMATCH`, `ERR_VERSION`, `ERR_CORRUPT`, `ERR_NO_SPACE`, `ERR_FS_UNSUPPORTED`,
    * `ERR_IO` (also for missing permissions).
    */
+  static open<K = unknown, V = unknown, Allows extends CodecVerb = never>(
+    path: string | URL,
+    options: DiskMapOptions<K, V> & { value: ValueCodec<V, Allows> },
+  ): DiskMap<K, V, Allows>
   static open<K = unknown, V = unknown>(
     path: string | URL,
     options?: DiskMapOptions<K, V>,
-  ): DiskMap<K, V> {
+  ): DiskMap<K, V>
+  static open<K, V>(path: string | URL, options?: DiskMapOptions<K, V>): DiskMap<K, V> {
     const checked = checkOptions<K, V>(path, options)
-    const handle = native.open(checked.path, checked.native, fail)
+    return DiskMap.#over(native.open(checked.path, checked.native, fail), checked)
+  }
+
+  /**
+   * As {@link DiskMap.open}, but the files are opened, and where need be the index made from the log, off the event loop.
+   * Every error rejects the promise, also one of an argument.
+   *
+   * An open cannot be called off: until the promise is settled there is no map to close. It ends with its thread only. A
+   * thread that is terminated waits for it, as for every work in libuv's pool; then the map is closed again, and the
+   * promise, which nobody can see any more, is not settled.
+   *
+   * @example
+   * const map = await DiskMap.openAsync('users.odm', { key: native.u64, value: str })
+   */
+  static openAsync<K = unknown, V = unknown, Allows extends CodecVerb = never>(
+    path: string | URL,
+    options: DiskMapOptions<K, V> & { value: ValueCodec<V, Allows> },
+  ): Promise<DiskMap<K, V, Allows>>
+  static openAsync<K = unknown, V = unknown>(
+    path: string | URL,
+    options?: DiskMapOptions<K, V>,
+  ): Promise<DiskMap<K, V>>
+  static async openAsync<K, V>(
+    path: string | URL,
+    options?: DiskMapOptions<K, V>,
+  ): Promise<DiskMap<K, V>> {
+    const checked = checkOptions<K, V>(path, options)
+    return DiskMap.#over(await native.openAsync(checked.path, checked.native, fail), checked)
+  }
+
+  /**
+   * Joins a map that is open in this process, from any thread. Opens and makes nothing.
+   *
+   * @param handle The {@link DiskMap.handle} of an open map, also as another thread posted it.
+   * @param options See {@link AttachOptions}.
+   * @throws {DiskMapError} `ERR_CLOSED` if that map is closed, also when its directory was opened again since;
+   * `ERR_INVALID_ARGUMENT`, `ERR_CODEC_MISMATCH`, `ERR_LOCKED`.
+   * @example
+   * worker.postMessage(map.handle)
+   * // and in the worker
+   * parentPort.once('message', (handle) => {
+   *   const map = DiskMap.attach(handle, { key: native.u64, value: str })
+   * })
+   */
+  static attach<K = unknown, V = unknown, Allows extends CodecVerb = never>(
+    handle: DiskMapHandle,
+    options: AttachOptions<K, V> & { value: ValueCodec<V, Allows> },
+  ): DiskMap<K, V, Allows>
+  static attach<K = unknown, V = unknown>(
+    handle: DiskMapHandle,
+    options?: AttachOptions<K, V>,
+  ): DiskMap<K, V>
+  static attach<K, V>(handle: DiskMapHandle, options?: AttachOptions<K, V>): DiskMap<K, V> {
+    const checked = checkAttach<K, V>(handle, options)
+    return DiskMap.#over(native.attach(checked.identity, checked.native, fail), checked)
+  }
+
+  static #over<K, V>(handle: NativeHandle, codecs: StatedCodecs<K, V>): DiskMap<K, V> {
     try {
-      const { key, value } = driversOf(handle, checked)
+      const { key, value } = driversOf(handle, codecs)
       return new DiskMap(opening, bindVerbs(handle, key, value))
     } catch (error) {
       handle.bind(TEXT, TEXT).close()
@@ -70,14 +154,36 @@ export class DiskMap<K, V> {
     }
   }
 
+  /** What other threads {@link DiskMap.attach} to this map by; frozen, and it holds nothing open. */
+  get handle(): DiskMapHandle {
+    return Object.freeze(this.#verbs.native.identity())
+  }
+
   /** How many entries the map has. */
   get size(): number {
     return this.#verbs.native.size()
   }
 
+  /**
+   * Entries up to which the map was made to grow without splitting a table or making a file: the smallest power of two
+   * that is neither below the option `capacity` nor below `size`. `clear` and `compact` give that room back.
+   */
+  get capacity(): number {
+    return this.#verbs.native.capacity()
+  }
+
   /** The value of a key, or undefined. */
   get(key: K): V | undefined {
     return this.#verbs.get(key)
+  }
+
+  /**
+   * As {@link DiskMap.get}, but a cold page or a long value is read off the event loop. The key is taken at the call; what
+   * is written after it may be seen or not. Every error rejects the promise. `close` waits for the read, and the promise
+   * resolves after it.
+   */
+  getAsync(key: K): Promise<V | undefined> {
+    return getAsync(this.#verbs, key)
   }
 
   /** Whether the map has the key. */
@@ -138,6 +244,94 @@ export class DiskMap<K, V> {
   }
 
   /**
+   * What the map has under a key now, as a snapshot with the verbs `insert`, `orInsert`, `orInsertWith`, `andModify` and
+   * `remove`.
+   *
+   * @example
+   * map.entry('visits').andModify((count) => count + 1).orInsert(1)
+   */
+  entry(key: K): Entry<K, V> {
+    return entry(this.#verbs, key)
+  }
+
+  /**
+   * Stores `next` if the key has the value `expected`, and gives whether it had. `undefined` means absent: as `expected`
+   * the key must not be there, as `next` it is removed. Values are compared by their bytes: -0 is not 0, and NaN is NaN.
+   *
+   * Only for the value codecs `native.*`, `str` and `bytes`; with others its type is `never`, and calling it is
+   * `ERR_INVALID_ARGUMENT`.
+   *
+   * @param key The key.
+   * @param expected The value that the key must have, or undefined.
+   * @param next The value to store, or undefined.
+   * @throws {DiskMapError} `ERR_INVALID_VALUE` or `ERR_TOO_LARGE` for either value, before anything is compared.
+   * @example
+   * if (!jobs.compareAndSet('job 1', 'waiting', 'running')) console.log('somebody else took it')
+   */
+  declare readonly compareAndSet: Allows extends 'compareAndSet'
+    ? AtomicVerbs<K, V>['compareAndSet']
+    : never
+
+  /**
+   * Adds to a number and returns the sum; a key that is not there counts as 0. Many threads may do so at once, and no
+   * increment is lost.
+   *
+   * Only for the value codecs `native.u8` to `native.f64`; with others its type is `never`, and calling it is
+   * `ERR_INVALID_ARGUMENT`.
+   *
+   * @param key The key.
+   * @param by The amount: a bigint for `native.u64` and `native.i64`, an integer for smaller integers, any number for
+   * floats (whose sum is rounded). It may be negative for every type. Default: 1.
+   * @throws {DiskMapError} `ERR_INVALID_ARGUMENT` for an amount of another type or with a fraction; `ERR_INVALID_VALUE`
+   * for a sum outside of the type, or an infinite one of finite floats. Nothing is changed then.
+   * @example
+   * const visits = counts.increment('visits')
+   */
+  declare readonly increment: Allows extends 'increment' ? Increment<K, V> : never
+
+  /**
+   * The values of many keys, in the order of the keys, with undefined for a miss. Much faster than as many calls of `get`.
+   *
+   * @param keys An iterable or an array of keys. Fastest are a typed array whose elements are the key codec's integers
+   * (`BigUint64Array` for `native.u64`), and an array of strings of one length. Each key is looked up by itself: together
+   * the values are not of one moment.
+   * @throws {DiskMapError} `ERR_INVALID_ARGUMENT` for what is not iterable.
+   * @example
+   * const [first, second] = map.getMany(['a', 'b'])
+   */
+  getMany(keys: Iterable<K>): (V | undefined)[] {
+    return getMany(this.#verbs, keys)
+  }
+
+  /** Whether each of many keys is there, in the order of the keys; see {@link DiskMap.getMany}. */
+  hasMany(keys: Iterable<K>): boolean[] {
+    return hasMany(this.#verbs, keys)
+  }
+
+  /**
+   * Stores many pairs; of several with one key the last one stays. All pairs are encoded, in memory, before the first is
+   * stored: an iterable, a codec or a pair that fails changes nothing. Each key is atomic by itself.
+   *
+   * @param pairs Arrays of a key and a value: an array of them, a `Map`, a DiskMap or another iterable.
+   * @throws {DiskMapError} `ERR_INVALID_ARGUMENT` for what is not an iterable of pairs. If the map itself fails midway, as
+   * with `ERR_NO_SPACE`, the error's `stored` has how many pairs are stored, from the first one on.
+   * @example
+   * map.setMany([['a', 1], ['b', 2]]).setMany(new Map([['c', 3]]))
+   */
+  setMany(pairs: Iterable<readonly [K, V]>): this {
+    setMany(this.#verbs, pairs)
+    return this
+  }
+
+  /**
+   * Removes many keys, and returns how many were there. A key that is refused changes nothing; see
+   * {@link DiskMap.getMany}.
+   */
+  deleteMany(keys: Iterable<K>): number {
+    return deleteMany(this.#verbs, keys)
+  }
+
+  /**
    * Iterates over the entries, in no promised order. A key that is there throughout is given exactly once, whatever is
    * written meanwhile, here or in other threads; nobody waits for an iterator.
    */
@@ -165,7 +359,10 @@ export class DiskMap<K, V> {
    *
    * @throws {TypeError} If fn is not a function.
    */
-  forEach(callbackfn: (value: V, key: K, map: DiskMap<K, V>) => void, thisArg?: unknown): void {
+  forEach(
+    callbackfn: (value: V, key: K, map: DiskMap<K, V, Allows>) => void,
+    thisArg?: unknown,
+  ): void {
     if (typeof callbackfn !== 'function') {
       throw new TypeError(`${describe(callbackfn)} is not a function`)
     }
@@ -230,18 +427,5 @@ export class DiskMap<K, V> {
 
   #iterate<T>(part: Part): MapIterator<T> {
     return new EntryIterator<K, V, T>(this.#verbs, part) as unknown as MapIterator<T>
-  }
-}
-
-/** The drivers of the codecs that were given, or else of those that the map was made with. */
-function driversOf<K, V>(
-  handle: NativeHandle,
-  { key, value }: CheckedOptions<K, V>,
-): { key: KeyDriver<K>; value: ValueDriver<V> } {
-  if (key !== undefined && value !== undefined) return { key, value }
-  const stored = handle.codecs()
-  return {
-    key: key ?? (storedDriver('key', stored.key).key as unknown as KeyDriver<K>),
-    value: value ?? (storedDriver('value', stored.value).value as unknown as ValueDriver<V>),
   }
 }

@@ -22,10 +22,20 @@ export interface NativeOptions {
   flushInterval?: number
   recovery?: 'auto' | 'full'
   mode?: number
+  capacityEntries?: number
+  capacityBytes?: number
   keyCodec?: string
   keyParam?: Uint8Array
   valueCodec?: string
   valueParam?: Uint8Array
+}
+
+/** What tells one opening of a map from every other. */
+export interface NativeIdentity {
+  path: string
+  device: bigint
+  inode: bigint
+  instance: number
 }
 
 /** The codecs a map was made with. */
@@ -41,6 +51,8 @@ export interface NativeMap {
   /** Text lane: the string or undefined. Else the length, -1 for a miss; the bytes are in the scratch or, if they do not fit, to be fetched with `take` at once. */
   get(key: Passed): string | undefined | number
   take(target: Uint8Array): void
+  /** In the text lane the string, else a Buffer of its own; undefined for a miss. Done when `close` returns. */
+  getAsync(key: Passed): Promise<string | Buffer | undefined>
   has(key: Passed): boolean
   set(key: Passed, value: Passed): void
   delete(key: Passed): boolean
@@ -49,7 +61,29 @@ export interface NativeMap {
   /** Stores if the sequence number is still the one in `meta`. */
   swap(key: Passed, value: Passed): boolean
   swapDelete(key: Passed): boolean
+  /**
+   * Stores `next`, or removes the key, if what is stored has the bytes of `expected`; undefined: absent. A value crosses by
+   * its lane, which is not the packed one.
+   */
+  compareAndSet(key: Passed, expected: Passed | undefined, next: Passed | undefined): boolean
+  /** Adds the amount in the scratch, where a value goes: a double, or an integer of 16 bytes. The result replaces it. */
+  increment(key: Passed, type: number): void
+  /**
+   * The verbs for many keys, which cross packed whatever the lane. With a size the keys have it and stand side by side;
+   * without, each stands behind its length (32 bits).
+   *
+   * Fills `out` with a length and the value for each key, in order; a miss is 0xffffffff. Returns the bytes used, or -n if
+   * the first value needs n bytes; `meta[1]` has the bytes of keys that were dealt with.
+   */
+  getMany(keys: Uint8Array, size: number, out: Uint8Array): number
+  /** Writes 0 or 1 for each key, and returns how many were there. */
+  hasMany(keys: Uint8Array, size: number, out: Uint8Array): number
+  /** Returns how many keys were there; if it throws, `meta[1]` has how many it had dealt with. */
+  deleteMany(keys: Uint8Array, size: number): number
+  /** Stores entries that stand as in a page of `cursor`. If it throws, `meta[1]` has how many are stored. */
+  setMany(entries: Uint8Array): number
   size(): number
+  capacity(): number
   clear(): void
   /** Fills the page with entries and returns the bytes used, 0 at the end, -n if the next entry needs n bytes. */
   cursor(): (page: Uint8Array) => number
@@ -57,6 +91,7 @@ export interface NativeMap {
   flushSync(): void
   compact(): Promise<void>
   stats(): object
+  identity(): NativeIdentity
   close(): void
 }
 
@@ -84,6 +119,8 @@ export interface Addon {
   scratch(): ArrayBuffer
   meta(): ArrayBuffer
   open(path: string, options: NativeOptions, fail: Fail): NativeHandle
+  openAsync(path: string, options: NativeOptions, fail: Fail): Promise<NativeHandle>
+  attach(identity: NativeIdentity, options: NativeOptions, fail: Fail): NativeHandle
 }
 
 /** The only way to the addon: no other module imports it. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { keyDriver, valueDriver } from './codecs/resolve.js'
-import type { KeyCodec, KeyDriver, ValueCodec, ValueDriver } from './codecs/types.js'
+import { keyDriver, valueDriver, type StatedCodecs } from './codecs/resolve.js'
+import type { KeyCodec, ValueCodec } from './codecs/types.js'
 import { badArgument, describe } from './errors.js'
 import { limits, type NativeOptions } from './native.js'
 
@@ -43,16 +43,20 @@ export interface DiskMapOptions<K, V> {
    * the map stated is `ERR_OPTIONS_MISMATCH`. Default: `'auto'`.
    */
   recovery?: 'auto' | 'full' | undefined
+  /**
+   * What a new map is made for: so many entries, and so many bytes of keys and values together, once encoded. Up to there
+   * no table of the index is split and no file is made. Whole numbers; together at most 2^31 entries and about 800 MiB for
+   * each shard. Counts when the map is made. Default: none; a map grows as it is filled.
+   */
+  capacity?: { entries?: number | undefined; bytes?: number | undefined } | undefined
   /** The permissions of a directory that is made, from 0 to 0o777. Default: 0o700. */
   mode?: number | undefined
 }
 
 /** Options that were checked, once, when the map was opened. */
-export interface CheckedOptions<K, V> {
+export interface CheckedOptions<K, V> extends StatedCodecs<K, V> {
   readonly path: string
   readonly native: NativeOptions
-  readonly key: KeyDriver<K> | undefined
-  readonly value: ValueDriver<V> | undefined
 }
 
 const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapOptions<unknown, unknown>>([
@@ -64,20 +68,15 @@ const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapOptions<unknown, un
   'flushInterval',
   'recovery',
   'mode',
+  'capacity',
 ])
 
 /** Checks the arguments of `open`. */
 export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOptions<K, V> {
   const directory = checkPath(path)
-  if (options === undefined) options = {}
-  if (typeof options !== 'object' || options === null) {
-    throw badArgument(`The options must be an object, not ${describe(options)}.`)
-  }
-  for (const name of Reflect.ownKeys(options)) {
-    if (!known.has(name)) throw badArgument(`There is no option ${String(name)}.`)
-  }
+  options = checkNames(options, known)
   // Each property is read once, so that a getter cannot show the check something else.
-  const { key, value, create, readOnly, shards, flushInterval, recovery, mode } =
+  const { key, value, create, readOnly, shards, flushInterval, recovery, mode, capacity } =
     options as DiskMapOptions<K, V>
   const native: NativeOptions = {
     create: flag('create', create, true),
@@ -102,6 +101,28 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
     native.recovery = recovery
   }
   if (mode !== undefined) native.mode = whole('mode', mode, 0, 0o777)
+  if (capacity !== undefined) checkCapacity(capacity, native)
+  return { path: directory, native, ...stateCodecs<K, V>(native, key, value) }
+}
+
+/** The options, or none, as an object that has no property but these. */
+export function checkNames(options: unknown, names: ReadonlySet<PropertyKey>): object {
+  if (options === undefined) return {}
+  if (typeof options !== 'object' || options === null) {
+    throw badArgument(`The options must be an object, not ${describe(options)}.`)
+  }
+  for (const name of Reflect.ownKeys(options)) {
+    if (!names.has(name)) throw badArgument(`There is no option ${String(name)}.`)
+  }
+  return options
+}
+
+/** Checks the options `key` and `value`, and states them to the addon too. */
+export function stateCodecs<K, V>(
+  native: NativeOptions,
+  key: unknown,
+  value: unknown,
+): StatedCodecs<K, V> {
   const drivers = {
     key: key === undefined ? undefined : keyDriver<K>(key),
     value: value === undefined ? undefined : valueDriver<V>(value),
@@ -114,7 +135,22 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
     native.valueCodec = drivers.value.name
     native.valueParam = drivers.value.param ?? new Uint8Array(0)
   }
-  return { path: directory, native, ...drivers }
+  return drivers
+}
+
+function checkCapacity(capacity: unknown, native: NativeOptions): void {
+  if (typeof capacity !== 'object' || capacity === null) {
+    throw badArgument(`The option capacity must be an object, not ${describe(capacity)}.`)
+  }
+  for (const name of Reflect.ownKeys(capacity)) {
+    if (name !== 'entries' && name !== 'bytes') {
+      throw badArgument(`The option capacity has no ${String(name)}, only entries and bytes.`)
+    }
+  }
+  const { entries, bytes } = capacity as NonNullable<DiskMapOptions<unknown, unknown>['capacity']>
+  const most = Number.MAX_SAFE_INTEGER
+  native.capacityEntries = whole('capacity.entries', entries ?? 0, 0, most)
+  native.capacityBytes = whole('capacity.bytes', bytes ?? 0, 0, most)
 }
 
 function checkPath(path: unknown): string {
@@ -137,7 +173,8 @@ function fileUrl(path: unknown): string {
   throw badArgument(`The path must be a string or a file URL, not ${describe(path)}.`)
 }
 
-function flag(name: string, value: unknown, byDefault: boolean): boolean {
+/** A boolean option. */
+export function flag(name: string, value: unknown, byDefault: boolean): boolean {
   if (value === undefined) return byDefault
   if (typeof value !== 'boolean') {
     throw badArgument(`The option ${name} must be a boolean, not ${describe(value)}.`)

@@ -17,5 +17,8 @@ export const scratch: Buffer = Buffer.from(memory)
 /** The scratch as numbers; the format is little-endian on every machine. */
 export const view: DataView = new DataView(memory)
 
-/** Index 0: the sequence number of the last `read`, or the one that the next `swap` expects; -1: absent. */
+/**
+ * Index 0: the sequence number of the last `read`, or the one that the next `swap` expects; -1: absent. Index 1: how far
+ * the last call for many keys went.
+ */
 export const meta: Float64Array = new Float64Array(native.meta())

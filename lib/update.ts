@@ -2,7 +2,8 @@ import { types } from 'node:util'
 import { badArgument, describe, DiskMapError } from './errors.js'
 import type { Verbs } from './verbs.js'
 
-const ATTEMPTS = 1_000
+/** After so many lost races a verb gives up. */
+export const ATTEMPTS = 1_000
 
 declare const deleted: unique symbol
 
@@ -13,7 +14,13 @@ export type Delete = symbol & { readonly [deleted]: true }
 /** What the function of `update` returns to remove the key; the same symbol in every copy of the package. */
 export const DELETE: Delete = Symbol.for('opendiskmap.DELETE') as Delete
 
-/** The loop of `update`: read, ask, store if nothing else was stored meanwhile. */
+/** What a verb left under a key. */
+export interface Modified<V> {
+  readonly occupied: boolean
+  readonly value: V | undefined
+}
+
+/** The verb `update`. */
 export function update<K, V>(
   verbs: Verbs<K, V>,
   given: K,
@@ -22,15 +29,25 @@ export function update<K, V>(
   if (typeof fn !== 'function')
     throw badArgument(`The argument of update must be a function, not ${describe(fn)}.`)
   // fn may change a Uint8Array that it was called with.
-  const key = keep(verbs, given)
+  return modify(verbs, keep(verbs, given), false, fn).value
+}
+
+/** The loop of `update`: read, ask, store if nothing else was stored meanwhile. */
+export function modify<K, V>(
+  verbs: Verbs<K, V>,
+  key: K,
+  onlyPresent: boolean,
+  fn: (value: V | undefined) => V | Delete,
+): Modified<V> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { sequence, value } = verbs.snapshot(key)
+    if (onlyPresent && sequence === -1) return { occupied: false, value }
     const next = fn(value)
     if (next === DELETE) {
-      if (verbs.swapDelete(key, sequence)) return undefined
+      if (verbs.swapDelete(key, sequence)) return { occupied: false, value: undefined }
     } else {
       checkResult(next)
-      if (verbs.swap(key, sequence, next as V)) return next as V
+      if (verbs.swap(key, sequence, next as V)) return { occupied: true, value: next as V }
     }
   }
   throw conflict()
@@ -56,7 +73,8 @@ export function getOrInsertComputed<K, V>(verbs: Verbs<K, V>, given: K, fn: (key
   return getOrInsert(verbs, key, fn(Object.is(given, -0) ? (0 as K) : given))
 }
 
-function keep<K, V>(verbs: Verbs<K, V>, key: K): K {
+/** A copy of a key that no user's code can reach. */
+export function keep<K, V>(verbs: Verbs<K, V>, key: K): K {
   // Checked first: a copy can be made only of what the codec takes.
   verbs.keys.put(key)
   return verbs.keys.keep(key)
@@ -67,12 +85,13 @@ function checkResult(value: unknown): void {
   throw new DiskMapError(
     'ERR_INVALID_VALUE',
     value === undefined
-      ? 'The function of update returned undefined; return DELETE to remove the key.'
-      : 'The function of update returned a promise; it must return the value itself.',
+      ? 'The function of an update returned undefined; return DELETE to remove the key.'
+      : 'The function of an update returned a promise; it must return the value itself.',
   )
 }
 
-function conflict(): DiskMapError {
+/** The error of a verb that lost all its races. */
+export function conflict(): DiskMapError {
   return new DiskMapError(
     'ERR_CONFLICT',
     `Another thread wrote the key each of ${ATTEMPTS} times; try again when fewer write it.`,

@@ -26,6 +26,8 @@ export interface Verbs<K, V> {
   readonly keys: KeyDriver<K>
   readonly values: ValueDriver<V>
   readonly native: NativeMap
+  /** As `native`, for values that cross as strings or arrays. */
+  readonly unpacked: NativeMap
   /** Set by `close`, for iterators that still have entries at hand. */
   closed: boolean
 }
@@ -54,6 +56,7 @@ function bindText<K, V>(
 
   return {
     ...bindKeys(native, keys),
+    unpacked: native,
     values,
     get:
       values.name === 'str'
@@ -101,6 +104,7 @@ function bindPacked<K, V>(
 
   return {
     ...bindKeys(native, keys),
+    unpacked: large,
     values,
     get(key) {
       const length = get(put(key))
@@ -148,12 +152,16 @@ function bindKeys<K>(
 
 /** Reads the value that the last call left in the scratch, or that it holds ready because it is too long for it. */
 function loader<V>(native: NativeMap, values: PackedDriver<V>): (length: number) => V {
-  const { read, adopt } = values
-  return (length) => {
-    if (length <= VALUE_ROOM) return read(scratch, VALUE_AT, VALUE_AT + length)
-    const bytes = take(native, length)
-    return adopt === undefined ? read(bytes, 0, length) : adopt(bytes)
-  }
+  const { read } = values
+  return (length) =>
+    length <= VALUE_ROOM
+      ? read(scratch, VALUE_AT, VALUE_AT + length)
+      : adopt(values, take(native, length))
+}
+
+/** Reads a value from bytes that are nobody else's. */
+export function adopt<V>(values: PackedDriver<V>, bytes: Buffer): V {
+  return values.adopt === undefined ? values.read(bytes, 0, bytes.length) : values.adopt(bytes)
 }
 
 function take(native: NativeMap, length: number): Buffer {

@@ -13,6 +13,7 @@ import { build, command, install, SetupError } from './kit/setup.mjs'
 const args = process.argv.slice(2)
 const chosen = args.filter((arg) => !arg.startsWith('--'))
 const known = [...parts, ...longParts]
+const WIDE = 2 + Math.max(...known.map(({ name }) => name.length))
 
 /** @type {Row[]} */
 const rows = []
@@ -46,7 +47,7 @@ async function part(name, what, work) {
 
 function summary() {
   console.log(
-    `\n${'part'.padEnd(12)}${'passed'.padStart(8)}${'failed'.padStart(8)}${'minutes'.padStart(9)}`,
+    `\n${'part'.padEnd(WIDE)}${'passed'.padStart(8)}${'failed'.padStart(8)}${'minutes'.padStart(9)}`,
   )
   for (const { name, counts, minutes } of rows) {
     const { passed, failed, skipped } = counts
@@ -54,13 +55,13 @@ function summary() {
       .map((n) => String(skipped === undefined ? n : '–').padStart(8))
       .join('')
     console.log(
-      `${name.padEnd(12)}${numbers}${minutes.toFixed(1).padStart(9)}${skipped ? `  ${skipped}` : ''}`,
+      `${name.padEnd(WIDE)}${numbers}${minutes.toFixed(1).padStart(9)}${skipped ? `  ${skipped}` : ''}`,
     )
   }
   const minutes = rows.reduce((all, row) => all + row.minutes, 0)
   const { passed, failed } = sum(rows.map(({ counts }) => counts))
   console.log(
-    `${'all'.padEnd(12)}${String(passed).padStart(8)}${String(failed).padStart(8)}${minutes.toFixed(1).padStart(9)}`,
+    `${'all'.padEnd(WIDE)}${String(passed).padStart(8)}${String(failed).padStart(8)}${minutes.toFixed(1).padStart(9)}`,
   )
   console.log(`\n${passed} passed, ${failed} failed`)
   return failed === 0 ? 0 : 1
@@ -68,7 +69,7 @@ function summary() {
 
 await command(async () => {
   if (args.includes('--list')) {
-    for (const { name, what } of known) console.log(`${name.padEnd(12)}${what}`)
+    for (const { name, what } of known) console.log(`${name.padEnd(WIDE)}${what}`)
     return 0
   }
   const unknown = chosen.filter((name) => !known.some((part) => part.name === name))

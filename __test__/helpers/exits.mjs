@@ -18,6 +18,12 @@ if (where === 'update') {
   map.forEach(exit)
 } else if (where === 'iterator') {
   for (const key of map.keys()) exit(key)
+} else if (where === 'pending') {
+  // Off the event loop, and the process ends beside it.
+  const codecs = { key: str, value: str }
+  const pending = [DiskMap.openAsync(path, codecs), map.getAsync('1'), map.flush(), map.compact()]
+  Promise.all(pending).then(exit)
+  exit()
 } else if (where === 'worker-update' && isMainThread) {
   // The worker is in the middle of its calls when the process ends.
   const worker = new Worker(new URL(import.meta.url), { workerData: [path, where] })
@@ -25,6 +31,33 @@ if (where === 'update') {
 } else if (where === 'worker-update') {
   parentPort.postMessage('busy')
   for (;;) map.update('1', (old) => old)
+} else if (where.startsWith('contended ') && isMainThread) {
+  const verbs = {
+    update: () => map.update('1', exit),
+    getOrInsertComputed: () => map.getOrInsertComputed('new', exit),
+    andModify: () => map.entry('1').andModify(exit),
+    orInsertWith: () => map.entry('new').orInsertWith(exit),
+    setMany: () =>
+      map.setMany(
+        (function* () {
+          for (let i = 0; i < 5000; i++) yield [`${i}`, 'lost']
+          exit()
+        })(),
+      ),
+  }
+  // Two threads want the same keys all the time.
+  let busy = 0
+  for (let i = 0; i < 2; i++) {
+    const worker = new Worker(new URL(import.meta.url), { workerData: [path, where] })
+    worker.once('message', () => ++busy === 2 && verbs[where.slice(10)]())
+  }
+} else if (where.startsWith('contended ')) {
+  parentPort.postMessage('busy')
+  for (;;) {
+    map.update('1', (old) => old)
+    map.setMany([...map].filter(([key]) => key !== 'new'))
+    map.entry('new').remove()
+  }
 } else {
   const armed = DiskMap.open(`${path}-2`, {
     key: str,

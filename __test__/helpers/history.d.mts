@@ -1,3 +1,6 @@
+/** Mixes numbers to 32 bits. */
+export function mix(...parts: number[]): number
+
 /** One write of the kill test. */
 export interface Write {
   readonly kind: 'set' | 'update' | 'delete' | 'clear'

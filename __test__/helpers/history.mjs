@@ -5,7 +5,7 @@
 const KEYS = 120
 
 /** Mixes numbers to 32 bits. */
-function mix(...parts) {
+export function mix(...parts) {
   let hash = 0x9e37_79b9
   for (const part of parts) {
     hash = Math.imul(hash ^ part, 0x85eb_ca6b)

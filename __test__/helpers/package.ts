@@ -7,7 +7,7 @@ export function installCopy(dir: string): string {
   const target = join(dir, 'node_modules', 'opendiskmap')
   mkdirSync(target, { recursive: true })
   for (const name of readdirSync(root)) {
-    if (/^(index\.(js|d\.ts)|native\.(cjs|d\.cts)|package\.json|.*\.node)$/.test(name)) {
+    if (/^(index\.(js|d\.ts)|(native|optional)\.(cjs|d\.cts)|package\.json|.*\.node)$/.test(name)) {
       cpSync(join(root, name), join(target, name))
     }
   }

@@ -1,4 +1,5 @@
 // A worker thread with one job on a map: workerData is { path, job, … }.
+import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import { DiskMap, native, str } from '../../index.js'
 
@@ -20,6 +21,54 @@ const jobs = {
     const map = DiskMap.open(path, { key: str, value: native.u64 })
     for (let i = 0; i < count; i++) map.update(key, (old) => (old ?? 0n) + 1n)
     map.close()
+  },
+
+  /** The same by increments, and tells whether the sums it got were its own and rising. */
+  add({ key, count, by }) {
+    const map = DiskMap.open(path, { key: str, value: native.u64 })
+    let rising = true
+    for (let i = 0, last = -1n; i < count; i++) {
+      const sum = map.increment(key, by)
+      rising &&= sum > last
+      last = sum
+    }
+    map.close()
+    return rising
+  },
+
+  /** The same by compareAndSet, and tells how often it lost. */
+  compareAndSet({ key, count }) {
+    const map = DiskMap.open(path, { key: str, value: native.u64 })
+    let lost = 0
+    for (let i = 0; i < count;) {
+      const seen = map.get(key)
+      if (map.compareAndSet(key, seen, (seen ?? 0n) + 1n)) i++
+      else lost++
+    }
+    map.close()
+    return lost
+  },
+
+  /** For each of `rounds` keys: waits for the other threads, calls getOrInsertComputed, and tells which values it got. */
+  compute({ name, shared, threads, rounds, calls }) {
+    const waiting = new Int32Array(shared)
+    const map = DiskMap.open(path, { key: native.u32, value: str })
+    const found = []
+    for (let round = 0; round < rounds; round++) {
+      if (Atomics.add(waiting, round, 1) === threads - 1) Atomics.notify(waiting, round)
+      else {
+        for (let seen = 0; (seen = Atomics.load(waiting, round)) < threads;) {
+          Atomics.wait(waiting, round, seen, 1000)
+        }
+      }
+      const values = new Set()
+      for (let i = 0; i < calls; i++) {
+        values.add(map.getOrInsertComputed(round, () => `${name} in call ${i}`))
+      }
+      found.push([...values])
+    }
+    map.close()
+    return found
   },
 
   /** Gives each of `count` keys a value if it has none, and tells what it found. */
@@ -111,6 +160,64 @@ const jobs = {
     }
     map.close()
   },
+
+  /** Attaches to the map of a handle that is posted, and answers what it is asked until it is told to close. */
+  async attach({ readOnly }) {
+    const [handle] = await once(parentPort, 'message')
+    const map = DiskMap.attach(handle, { key: str, value: str, readOnly })
+    parentPort.postMessage({ attached: map.handle })
+    for (;;) {
+      const [message] = await once(parentPort, 'message')
+      if (message === 'close') return map.close()
+      if (message.set !== undefined) map.set(...message.set)
+      parentPort.postMessage({ got: map.get(message.get) })
+    }
+  },
+
+  /** Attaches to the map of a handle that is posted, and closes it; tells how that went. */
+  async attachOnce() {
+    const handle = await told()
+    try {
+      DiskMap.attach(handle).close()
+      return 'attached'
+    } catch (error) {
+      return error.code
+    }
+  },
+
+  /** Waits for a word, so that nothing of the thread's own start is left for the pool, and calls `openAsync`. */
+  async openLater({ options }) {
+    await told()
+    parentPort.postMessage('busy')
+    try {
+      await DiskMap.openAsync(path, { key: str, value: str, ...options })
+    } catch (error) {
+      // Another thread may have opened the map with another option.
+      if (error.code !== 'ERR_OPTIONS_MISMATCH') throw error
+    }
+  },
+
+  /** The same with `getAsync`, of all keys again and again. */
+  async getLater({ keys }) {
+    const map = DiskMap.open(path, { key: str, value: str })
+    await told()
+    parentPort.postMessage('busy')
+    for (;;) await Promise.all(keys.map((key) => map.getAsync(key)))
+  },
+
+  /** Opens the map under another path, and tells its handle and what it holds. */
+  handleOf({ key }) {
+    const map = DiskMap.open(path)
+    const found = { handle: map.handle, value: map.get(key) }
+    map.close()
+    return found
+  },
 }
 
-parentPort.postMessage({ result: jobs[job](given) })
+async function told() {
+  parentPort.postMessage('ready')
+  const [message] = await once(parentPort, 'message')
+  return message
+}
+
+parentPort.postMessage({ result: await jobs[job](given) })

@@ -23,3 +23,10 @@ export async function resultOf<T>(worker: Worker): Promise<T> {
 export function inThread<T = void>(path: string, job: string, given: object = {}): Promise<T> {
   return resultOf<T>(startThread(path, job, given))
 }
+
+/** Posts a message to a thread and waits for its answer. */
+export async function ask<T>(worker: Worker, message: unknown): Promise<T> {
+  const answer = once(worker, 'message') as Promise<[T]>
+  worker.postMessage(message)
+  return (await answer)[0]
+}

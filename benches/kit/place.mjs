@@ -3,9 +3,12 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** On the disk that BENCH_DIR names, else where temporary files are. Removed when the process ends. */
+/** On the disk that BENCH_DIR names, else where temporary files are. */
+export const placeFolder = process.env['BENCH_DIR'] ?? tmpdir()
+
+/** A folder that is removed when the process ends. */
 export function makePlace() {
-  const place = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'opendiskmap-bench-'))
+  const place = mkdtempSync(join(placeFolder, 'opendiskmap-bench-'))
   process.once('exit', () => rmSync(place, { recursive: true, force: true }))
   return place
 }

@@ -1,5 +1,5 @@
 // Medians and the one table that each measurement prints.
-import { availableParallelism, cpus, totalmem } from 'node:os'
+import { machine, machineLine } from './machine.mjs'
 
 /** @param {number[]} values */
 export function median(values) {
@@ -37,10 +37,10 @@ export function table(title, head, rows, notes = []) {
       .join('  '),
   )
   const rule = widths.map((width) => '─'.repeat(width)).join('  ')
-  const model = cpus()[0]?.model.trim() ?? 'unknown processor'
-  const machine = `Node ${process.versions.node}, ${availableParallelism()} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB`
   console.log(
-    [`\n${title}`, machine, '', lines[0], rule, ...lines.slice(1), '', ...notes].join('\n'),
+    [`\n${title}`, machineLine(machine), '', lines[0], rule, ...lines.slice(1), '', ...notes].join(
+      '\n',
+    ),
   )
 }
 

@@ -25,8 +25,17 @@ export function keyOf({ country, admin1, admin2, name }, index) {
 
 /** @param {Iterable<City>} cities */
 export function countByCountry(cities) {
-  /** @type {Map<string, number>} */
+  /** @type {Map<string, bigint>} */
   const counts = new Map()
-  for (const { country } of cities) counts.set(country, (counts.get(country) ?? 0) + 1)
+  for (const { country } of cities) counts.set(country, (counts.get(country) ?? 0n) + 1n)
   return counts
+}
+
+/** The greatest latitude of each country. @param {Iterable<City>} cities */
+export function northernmost(cities) {
+  /** @type {Map<string, number>} */
+  const latitudes = new Map()
+  for (const { country, lat } of cities)
+    latitudes.set(country, Math.max(latitudes.get(country) ?? -90, Number(lat)))
+  return latitudes
 }

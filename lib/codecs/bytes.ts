@@ -21,6 +21,7 @@ export const bytes: Driver<Uint8Array> = {
   value: {
     kind: 'packed',
     name: 'bytes',
+    canonical: true,
     store: (value) => placeValue('bytes', value),
     read: copyOut,
     adopt: (value) => value,

@@ -1,18 +1,22 @@
+import { readValue } from '../page.js'
 import { scratch, VALUE_AT } from '../scratch.js'
 import { bytes as bytesDriver, copyOut } from './bytes.js'
 import { json as jsonDriver } from './json.js'
+import { msgpack as msgpackDriver } from './msgpack.js'
 import { numberDriver, numberTypes } from './numbers.js'
 import { primitive as primitiveDriver, type Primitive } from './primitive.js'
 import { structured as structuredDriver } from './structured.js'
 import { str as strDriver } from './text.js'
 import { codecBrand } from './types.js'
-import type { Driver, KeyAndValueCodec, Sink, ValueCodec, ValueDriver } from './types.js'
+import type { CodecVerb, Driver, KeyAndValueCodec, Sink, ValueCodec, ValueDriver } from './types.js'
 
 /** The drivers of this library's codecs by their stored names. */
 export const drivers: Map<string, Driver<unknown>> = new Map()
 
 /** Makes the public codec of a driver. */
-function publish<T>(driver: Driver<T>): KeyAndValueCodec<T> {
+function publish<T, Allows extends CodecVerb = never>(
+  driver: Driver<T>,
+): KeyAndValueCodec<T, Allows> {
   const { value } = driver
   const { name } = value
   drivers.set(name, driver as Driver<unknown>)
@@ -20,7 +24,7 @@ function publish<T>(driver: Driver<T>): KeyAndValueCodec<T> {
     name,
     [codecBrand]: name,
     encode: (input: T, sink: Sink) => encodeWith(value, input, sink),
-    decode: (input: Buffer) => decodeWith(value, input),
+    decode: (input: Buffer) => readValue(value, input, 0, input.length),
   })
 }
 
@@ -34,35 +38,33 @@ function encodeWith<T>(driver: ValueDriver<T>, value: T, sink: Sink): void {
   sink.bytes(typeof stored === 'number' ? copyOut(scratch, VALUE_AT, VALUE_AT + stored) : stored)
 }
 
-function decodeWith<T>(driver: ValueDriver<T>, bytes: Buffer): T {
-  if (driver.kind === 'text') return driver.fromText(bytes.toString('utf8'))
-  return driver.read(bytes, 0, bytes.length)
-}
+/** A codec for numbers of a fixed size. */
+export type NumberCodec<T extends number | bigint> = KeyAndValueCodec<T, CodecVerb>
 
 /** Codecs for numbers and booleans of a fixed size, by their names in Rust. */
 export interface NativeCodecs {
   /** Integers from 0 to 255. */
-  readonly u8: KeyAndValueCodec<number>
+  readonly u8: NumberCodec<number>
   /** Integers from 0 to 65,535. */
-  readonly u16: KeyAndValueCodec<number>
+  readonly u16: NumberCodec<number>
   /** Integers from 0 to 2^32 − 1. */
-  readonly u32: KeyAndValueCodec<number>
+  readonly u32: NumberCodec<number>
   /** bigints from 0n to 2^64 − 1. */
-  readonly u64: KeyAndValueCodec<bigint>
+  readonly u64: NumberCodec<bigint>
   /** Integers from −128 to 127. */
-  readonly i8: KeyAndValueCodec<number>
+  readonly i8: NumberCodec<number>
   /** Integers from −32,768 to 32,767. */
-  readonly i16: KeyAndValueCodec<number>
+  readonly i16: NumberCodec<number>
   /** Integers from −2^31 to 2^31 − 1. */
-  readonly i32: KeyAndValueCodec<number>
+  readonly i32: NumberCodec<number>
   /** bigints from −2^63 to 2^63 − 1. */
-  readonly i64: KeyAndValueCodec<bigint>
+  readonly i64: NumberCodec<bigint>
   /** Numbers, rounded to single precision; a finite one that overflows it is refused. */
-  readonly f32: KeyAndValueCodec<number>
-  /** Numbers. As a key, -0 is 0 and there is one NaN, as in `Map`; a value keeps its -0. */
-  readonly f64: KeyAndValueCodec<number>
+  readonly f32: NumberCodec<number>
+  /** Numbers. There is one NaN, and as a key -0 is 0, as in `Map`; a value keeps its -0. */
+  readonly f64: NumberCodec<number>
   /** Booleans. */
-  readonly bool: KeyAndValueCodec<boolean>
+  readonly bool: KeyAndValueCodec<boolean, 'compareAndSet'>
 }
 
 /**
@@ -79,13 +81,13 @@ export const native: NativeCodecs = Object.freeze(
 ) as unknown as NativeCodecs
 
 /** Strings, stored as UTF-8. Lone surrogates are `ERR_INVALID_KEY` or `ERR_INVALID_VALUE`. */
-export const str: KeyAndValueCodec<string> = publish(strDriver)
+export const str: KeyAndValueCodec<string, 'compareAndSet'> = publish(strDriver)
 
 /**
  * Bytes: any Uint8Array is taken, and what is read is a Buffer of your own. A detached buffer is `ERR_INVALID_KEY` or
  * `ERR_INVALID_VALUE`; of a resizable or shared one, the bytes of the moment are stored.
  */
-export const bytes: KeyAndValueCodec<Uint8Array> = publish(bytesDriver)
+export const bytes: KeyAndValueCodec<Uint8Array, 'compareAndSet'> = publish(bytesDriver)
 
 /**
  * Primitive values and bytes, stored with their type: undefined, null, booleans, numbers, bigints, strings and
@@ -122,6 +124,24 @@ export interface StructuredCodec extends ValueCodec<unknown> {
  * wrote, an older one may not be able to read. Use it as `structured` or as `structured<User>()`.
  */
 export const structured: StructuredCodec = typed({ value: structuredDriver })
+
+/** The codec `msgpack`; calling it gives the same codec with the type of its values. */
+export interface MsgpackCodec extends ValueCodec<unknown> {
+  /** The same codec for values of one type, which is not checked. */
+  <T>(): ValueCodec<T>
+  readonly name: string
+}
+
+/**
+ * Values as MessagePack, by the package msgpackr, which you install beside this one (`npm install msgpackr@2`); opening a
+ * map with this codec where it is missing is `ERR_CODEC_UNAVAILABLE`. What JSON can hold is plain MessagePack that other
+ * languages read; Date is its timestamp, bytes its binary, undefined and everything else below an extension.
+ *
+ * It also keeps NaN and infinities, bigints, Date, Set, RegExp, Error, typed arrays. `toJSON` is called; a Map comes back
+ * as an object, as do instances of classes; -0 becomes 0; lone surrogates become U+FFFD; a property `__proto__` comes back
+ * as `__proto_`. Functions, symbols and cycles are `ERR_INVALID_VALUE`. Use it as `msgpack` or as `msgpack<User>()`.
+ */
+export const msgpack: MsgpackCodec = typed(msgpackDriver)
 
 /** A codec that can be called for the type of its values. */
 function typed<C extends ValueCodec<unknown>>(driver: Driver<unknown>): C {

@@ -1,6 +1,7 @@
-import { corrupt, invalid } from '../errors.js'
+import { endianness } from 'node:os'
+import { badArgument, corrupt, describe, invalid } from '../errors.js'
 import { VALUE_AT, view } from '../scratch.js'
-import type { Driver } from './types.js'
+import type { Amount, Driver, Fixed } from './types.js'
 
 /** One number type: what fits it, and its little-endian bytes. */
 export interface NumberType<T> {
@@ -79,14 +80,16 @@ export const numberTypes: {
     fits: (value) =>
       typeof value === 'number' && (Number.isFinite(Math.fround(value)) || !Number.isFinite(value)),
     size: 4,
-    write: (view, at, value) => view.setFloat32(at, value, true),
+    write: (view, at, value) =>
+      value === value ? view.setFloat32(at, value, true) : canonicalNaN(view, at, true),
     read: (view, at) => view.getFloat32(at, true),
   },
   f64: {
     wants: 'a number',
     fits: (value) => typeof value === 'number',
     size: 8,
-    write: (view, at, value) => view.setFloat64(at, value, true),
+    write: (view, at, value) =>
+      value === value ? view.setFloat64(at, value, true) : canonicalNaN(view, at, false),
     read: (view, at) => view.getFloat64(at, true),
   },
   bool: {
@@ -102,10 +105,30 @@ export const numberTypes: {
 const cell = new DataView(new ArrayBuffer(8))
 const cellBytes = new Uint8Array(cell.buffer)
 
+// Typed arrays that hold what a key codec of this type writes, by their tags. Floats do not: a key has one zero and one NaN.
+const arrays: { readonly [type in keyof typeof numberTypes]?: string } =
+  endianness() === 'LE'
+    ? {
+        u8: 'Uint8Array',
+        u16: 'Uint16Array',
+        u32: 'Uint32Array',
+        u64: 'BigUint64Array',
+        i8: 'Int8Array',
+        i16: 'Int16Array',
+        i32: 'Int32Array',
+        i64: 'BigInt64Array',
+      }
+    : {}
+
+// The addon's numbers for the types that `increment` knows.
+const amounts = ['u8', 'u16', 'u32', 'u64', 'i8', 'i16', 'i32', 'i64', 'f32', 'f64']
+
 /** The driver of a number type. */
 export function numberDriver<T>(type: keyof typeof numberTypes): Driver<T> {
   const { wants, size, fits, write, read } = numberTypes[type] as unknown as NumberType<T>
   const name = `native.${type}`
+  const isFloat = type === 'f32' || type === 'f64'
+  const writeKey = isFloat ? withoutMinusZero(write) : write
 
   function readAt(bytes: Buffer, start: number, end: number): T {
     if (end - start !== size) throw corrupt(name)
@@ -113,26 +136,44 @@ export function numberDriver<T>(type: keyof typeof numberTypes): Driver<T> {
     return read(cell, 0)
   }
 
-  const writeKey = type === 'f32' || type === 'f64' ? canonicalFloat(write) : write
+  const key: Fixed<T> = {
+    size,
+    array: arrays[type],
+    write(view, at, given) {
+      if (!fits(given)) throw invalid('key', name, wants, given)
+      writeKey(view, at, given)
+    },
+    read,
+  }
+  const value: Fixed<T> = {
+    size,
+    write(view, at, given) {
+      if (!fits(given)) throw invalid('value', name, wants, given)
+      write(view, at, given)
+    },
+    read,
+  }
 
   return {
     key: {
       name,
       text: false,
-      put(key) {
-        if (!fits(key)) throw invalid('key', name, wants, key)
-        writeKey(view, 0, key)
+      fixed: key,
+      put(given) {
+        key.write(view, 0, given)
         return size
       },
       read: readAt,
-      keep: (key) => key,
+      keep: isFloat ? (given) => stored(given, write, read) : (given) => given,
     },
     value: {
       kind: 'packed',
       name,
-      store(value) {
-        if (!fits(value)) throw invalid('value', name, wants, value)
-        write(view, VALUE_AT, value)
+      canonical: true,
+      fixed: value,
+      amount: amountOf(type),
+      store(given) {
+        value.write(view, VALUE_AT, given)
         return size
       },
       read: readAt,
@@ -144,22 +185,62 @@ export function numberDriver<T>(type: keyof typeof numberTypes): Driver<T> {
   }
 }
 
-/** As keys, -0 is 0, and a NaN of whatever bits is the same NaN. */
-function canonicalFloat<T>(write: NumberType<T>['write']): NumberType<T>['write'] {
-  const writeNumber = write as unknown as NumberType<number>['write']
+/** As keys, -0 is 0. */
+function withoutMinusZero<T>(write: NumberType<T>['write']): NumberType<T>['write'] {
   return (view, at, value) => {
-    const number = value as unknown as number
-    if (number !== number) canonicalNaN(view, at, writeNumber === numberTypes.f32.write)
-    else writeNumber(view, at, number + 0)
+    write(view, at, ((value as unknown as number) + 0) as unknown as T)
   }
 }
 
-/** Writes the quiet NaN without a payload, whatever the engine would make of NaN. */
-export function canonicalNaN(view: DataView, at: number, single: boolean): void {
+/** A float key as it comes back from the map. */
+function stored<T>(key: T, write: NumberType<T>['write'], read: NumberType<T>['read']): T {
+  write(cell, 0, key)
+  return ((read(cell, 0) as unknown as number) + 0) as unknown as T
+}
+
+/** Writes the quiet NaN without a payload, whatever JavaScript's engine would make of NaN. */
+function canonicalNaN(view: DataView, at: number, single: boolean): void {
   if (single) {
     view.setUint32(at, 0x7fc0_0000, true)
   } else {
     view.setUint32(at, 0, true)
     view.setUint32(at + 4, 0x7ff8_0000, true)
   }
+}
+
+/** How amounts for a type cross: of floats as a double, of integers as 16 bytes. */
+function amountOf<T>(type: keyof typeof numberTypes): Amount<T> | undefined {
+  const index = amounts.indexOf(type)
+  if (index < 0) return undefined
+  const put =
+    type === 'f32' || type === 'f64' ? putFloat : type === 'u64' || type === 'i64' ? putBig : putInt
+  return { type: index, put: put as unknown as Amount<T>['put'] }
+}
+
+// Far beyond every type and far within 16 bytes: what is beyond this cannot be told from it.
+const MOST = 2n ** 100n
+
+function putFloat(by: number | undefined = 1): void {
+  if (typeof by !== 'number') throw badAmount('a number', by)
+  view.setFloat64(VALUE_AT, by, true)
+}
+
+function putInt(by: number | undefined = 1): void {
+  if (!Number.isInteger(by)) throw badAmount('an integer', by)
+  putWhole(BigInt(by))
+}
+
+function putBig(by: bigint | undefined = 1n): void {
+  if (typeof by !== 'bigint') throw badAmount('a bigint', by)
+  putWhole(by)
+}
+
+function putWhole(by: bigint): void {
+  const within = by > MOST ? MOST : by < -MOST ? -MOST : by
+  view.setBigInt64(VALUE_AT, within, true)
+  view.setBigInt64(VALUE_AT + 8, within >> 64n, true)
+}
+
+function badAmount(wants: string, got: unknown): Error {
+  return badArgument(`The amount of increment must be ${wants}, not ${describe(got)}.`)
 }

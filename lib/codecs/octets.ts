@@ -8,6 +8,7 @@ const getter = <T>(owner: object, name: PropertyKey): (() => T) =>
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object
 const tagOf = getter<string | undefined>(typedArray, Symbol.toStringTag)
 const lengthOf = getter<number>(typedArray, 'byteLength')
+const offsetOf = getter<number>(typedArray, 'byteOffset')
 const bufferOf = getter<ArrayBufferLike>(typedArray, 'buffer')
 const resizableOf = getter<boolean>(ArrayBuffer.prototype, 'resizable')
 const at = Uint8Array.prototype.at
@@ -24,14 +25,27 @@ export function isOctets(value: unknown): value is Uint8Array {
 export function measure(role: Role, codec: string, value: unknown): number {
   if (!isOctets(value)) throw invalid(role, codec, 'a Uint8Array', value)
   const length = lengthOf.call(value)
-  if (length === 0) {
-    try {
-      at.call(value, 0)
-    } catch {
-      throw invalid(role, codec, 'a Uint8Array whose buffer is attached', value)
-    }
+  if (length === 0 && isDetached(value)) {
+    throw invalid(role, codec, 'a Uint8Array whose buffer is attached', value)
   }
   return length
+}
+
+/** Whether the value is a typed array that has lost its elements: its buffer is detached or shrunk below it. */
+export function isDetached(value: unknown): boolean {
+  if (tagOf.call(value) === undefined) return false
+  try {
+    at.call(value as Uint8Array, 0)
+    return false
+  } catch {
+    return true
+  }
+}
+
+/** The bytes of a typed array with this tag, which nobody else changes while the engine reads them; else undefined. */
+export function octetsOf(value: unknown, tag: string): Uint8Array | undefined {
+  if (tagOf.call(value) !== tag || isDetached(value)) return undefined
+  return fixed(new Uint8Array(bufferOf.call(value), offsetOf.call(value), lengthOf.call(value)))
 }
 
 /** Puts a key's bytes into the scratch and gives their length. */

@@ -3,7 +3,7 @@ import { limits } from '../native.js'
 import { scratch, VALUE_AT, VALUE_ROOM, view } from '../scratch.js'
 import { copyOut } from './bytes.js'
 import { isOctets, measure, placeKey } from './octets.js'
-import { canonicalNaN } from './numbers.js'
+import { numberTypes } from './numbers.js'
 import type { Driver } from './types.js'
 
 /** What the codec `primitive` stores. */
@@ -35,8 +35,7 @@ function writeSmall(value: Primitive, at: number, canonical: boolean): number {
       return 1
     case 'number':
       scratch[at] = NUMBER
-      if (value !== value) canonicalNaN(view, at + 1, false)
-      else view.setFloat64(at + 1, canonical ? value + 0 : value, true)
+      numberTypes.f64.write(view, at + 1, canonical ? value + 0 : value)
       return 9
     default:
       if (value !== null) return 0
@@ -154,7 +153,10 @@ export const primitive: Driver<Primitive> = {
     text: false,
     put: putKey,
     read,
-    keep: (key) => (isOctets(key) ? Buffer.from(key) : key),
+    keep(key) {
+      if (typeof key === 'number') return key + 0
+      return isOctets(key) ? Buffer.from(key) : key
+    },
   },
   value: { kind: 'packed', name, store: storeValue, read },
 }

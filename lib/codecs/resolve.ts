@@ -1,5 +1,5 @@
 import { badArgument, describe, DiskMapError } from '../errors.js'
-import { limits } from '../native.js'
+import { limits, type NativeHandle } from '../native.js'
 import { customDriver } from './custom.js'
 import { drivers } from './index.js'
 import { isOctets } from './octets.js'
@@ -8,6 +8,12 @@ import type { Driver, KeyDriver, ValueCodec, ValueDriver } from './types.js'
 
 // Names of codecs that this library has or will have.
 const reserved = /^(?:native\..*|str|bytes|primitive|json|structured|msgpack|arch)$/
+
+/** The codecs that `open` or `attach` was called with. */
+export interface StatedCodecs<K, V> {
+  readonly key: KeyDriver<K> | undefined
+  readonly value: ValueDriver<V> | undefined
+}
 
 /** The driver of this library's codec, which may come from the other emit of the package. */
 function builtin(codec: unknown): Driver<unknown> | undefined {
@@ -28,7 +34,10 @@ export function keyDriver<K>(codec: unknown): KeyDriver<K> {
 /** The driver for the option `value`. */
 export function valueDriver<V>(codec: unknown): ValueDriver<V> {
   const own = builtin(codec)
-  if (own !== undefined) return own.value as ValueDriver<V>
+  if (own !== undefined) {
+    own.check?.()
+    return own.value as ValueDriver<V>
+  }
   if ((typeof codec !== 'object' && typeof codec !== 'function') || codec === null) {
     throw badArgument(`The option value must be a codec, not ${describe(codec)}.`)
   }
@@ -76,7 +85,7 @@ function checkedParam(name: string, param: unknown): Uint8Array | undefined {
 }
 
 /** The drivers of the codecs that an existing map names. */
-export function storedDriver(role: 'key' | 'value', name: string): Driver<unknown> {
+function storedDriver(role: 'key' | 'value', name: string): Driver<unknown> {
   const driver = drivers.get(name)
   if (driver === undefined || (role === 'key' && driver.key === undefined)) {
     throw new DiskMapError(
@@ -84,5 +93,19 @@ export function storedDriver(role: 'key' | 'value', name: string): Driver<unknow
       `The map's ${role} codec is ${JSON.stringify(name)}, which is not one of this library's: give it as the option ${role}.`,
     )
   }
+  driver.check?.()
   return driver
+}
+
+/** The drivers of the codecs that were given, or else of those that the map was made with. */
+export function driversOf<K, V>(
+  handle: NativeHandle,
+  { key, value }: StatedCodecs<K, V>,
+): { key: KeyDriver<K>; value: ValueDriver<V> } {
+  if (key !== undefined && value !== undefined) return { key, value }
+  const stored = handle.codecs()
+  return {
+    key: key ?? (storedDriver('key', stored.key).key as unknown as KeyDriver<K>),
+    value: value ?? (storedDriver('value', stored.value).value as unknown as ValueDriver<V>),
+  }
 }

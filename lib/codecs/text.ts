@@ -18,6 +18,7 @@ export const str: Driver<string> = {
   value: {
     kind: 'text',
     name: 'str',
+    canonical: true,
     toText: (value) => check('value', value),
     fromText: (text) => text,
   },

@@ -2,6 +2,13 @@
 export const codecBrand: unique symbol = Symbol.for('opendiskmap.codec')
 
 declare const keyType: unique symbol
+declare const allowedVerbs: unique symbol
+
+/**
+ * The verbs that a map has only if its value codec allows them. `compareAndSet` needs a codec that gives equal values equal
+ * bytes: `native.*`, `str` or `bytes`; `increment` needs numbers: `native.*` but `native.bool`.
+ */
+export type CodecVerb = 'compareAndSet' | 'increment'
 
 /**
  * How keys become bytes. Keys are equal when their bytes are, so a key codec gives equal keys equal bytes: `native.*`,
@@ -31,7 +38,7 @@ export interface KeyCodec<K> {
  *   decode: (bytes) => ({ x: bytes.readDoubleLE(0), y: bytes.readDoubleLE(8) }),
  * }
  */
-export interface ValueCodec<V> {
+export interface ValueCodec<V, Allows extends CodecVerb = never> {
   /**
    * The name that is stored with the map and compared when it is opened (`ERR_CODEC_MISMATCH`): 1 to 255 bytes of
    * UTF-8. Names of this library's own codecs are taken. A codec whose bytes change needs another name.
@@ -51,6 +58,8 @@ export interface ValueCodec<V> {
   encode(value: V, sink: Sink): Uint8Array | void
   /** Reads a value from its bytes. The Buffer may be kept and changed, unless `borrows` is true. */
   decode(bytes: Buffer): V
+  // Only in the types. The way round that lets a codec which allows more stand in for one that allows less.
+  readonly [allowedVerbs]?: (verb: Allows) => void
 }
 
 /**
@@ -90,18 +99,38 @@ export interface Sink {
 }
 
 /** A codec of this library that serves keys as well as values. */
-export type KeyAndValueCodec<T> = KeyCodec<T> & ValueCodec<T>
+export type KeyAndValueCodec<T, Allows extends CodecVerb = never> = KeyCodec<T> &
+  ValueCodec<T, Allows>
+
+/** Keys or values that all have one size, at any place. */
+export interface Fixed<T> {
+  readonly size: number
+  /** The tag of the typed arrays that hold just these bytes. */
+  readonly array?: string | undefined
+  /** Checks and writes. */
+  write(view: DataView, at: number, value: T): void
+  read(view: DataView, at: number): T
+}
+
+/** How the amount of an `increment` crosses. */
+export interface Amount<V> {
+  /** The addon's number for the type. */
+  readonly type: number
+  /** Checks the amount, 1 if there is none, and puts it into the scratch where values go. */
+  put(by: V | undefined): void
+}
 
 /** What the map does with keys. None of it runs a user's code. */
 export interface KeyDriver<K> {
   readonly name: string
   /** Keys cross as strings; else packed. */
   readonly text: boolean
+  readonly fixed?: Fixed<K>
   /** Checks the key, puts it into the scratch where it crosses packed, and gives what the addon is called with. */
   put(key: K): string | number
   /** Reads a key from a part of a page. */
   read(bytes: Buffer, start: number, end: number): K
-  /** The key as it is now, for one that a user's code could change before it is put again. */
+  /** The key as it is stored now, for one that a user's code could change before it is put again. */
   keep(key: K): K
 }
 
@@ -109,6 +138,8 @@ export interface KeyDriver<K> {
 export interface TextDriver<V> {
   readonly kind: 'text'
   readonly name: string
+  /** Equal values have equal bytes. */
+  readonly canonical?: true
   readonly param?: Uint8Array | undefined
   toText(value: V): string
   fromText(text: string): V
@@ -118,6 +149,10 @@ export interface TextDriver<V> {
 export interface PackedDriver<V> {
   readonly kind: 'packed'
   readonly name: string
+  /** Equal values have equal bytes. */
+  readonly canonical?: true
+  readonly fixed?: Fixed<V>
+  readonly amount?: Amount<V> | undefined
   readonly param?: Uint8Array | undefined
   /**
    * Runs whatever code of the user's there is; then puts the bytes into the scratch and gives their length, or gives
@@ -138,4 +173,6 @@ export type ValueDriver<V> = TextDriver<V> | PackedDriver<V>
 export interface Driver<T> {
   readonly key?: KeyDriver<T>
   readonly value: ValueDriver<T>
+  /** Throws if the codec cannot be used in this installation. Default: it always can. */
+  check?(): void
 }

@@ -26,6 +26,9 @@ const REQUIRED = [
   'cjs/index.js',
   'cjs/index.d.ts',
   'native.cjs',
+  'optional.cjs',
+  'optional.d.cts',
+  'cjs/optional.cjs',
   'native.d.cts',
 ]
 const ALLOWED = /^(lib|cjs)\/[\w./-]+\.(c?js|d\.c?ts)$/

@@ -1,8 +1,10 @@
 // The parts of `npm test` and of `npm run test:long`, in the order in which they run.
+import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
 import { checkPackage } from './package.mjs'
-import { cargo, run, tool } from './run.mjs'
+import { cargo, root, run, tool } from './run.mjs'
 
 /** @typedef {import('./counts.mjs').Counts} Counts */
 /**
@@ -69,6 +71,11 @@ async function rustTests(args, filters) {
 async function runRig(bin, args = [], env = {}) {
   if (process.platform !== 'linux') return { passed: 0, failed: 0, skipped: 'it needs Linux' }
   return rig(await cargo([...RIG, '--bin', bin, ...args], { env }))
+}
+
+/** @param {string[]} [args] */
+async function histories(args = []) {
+  return rig(await run(process.execPath, ['__test__/rigs/histories.mjs', ...args]))
 }
 
 /** @param {string} file @param {string[]} [args] */
@@ -145,6 +152,12 @@ export const parts = [
       tap(await tool('ava/entrypoints/cli.mjs', ['--tap'], { show: worthSeeing, minutes: 12 })),
   },
   {
+    name: 'linearizability',
+    what: 'histories of several threads, each explained by an order of its calls',
+    needs: 'build',
+    run: () => histories(),
+  },
+  {
     name: 'step',
     what: 'kill at every instruction that changes a file',
     needs: 'packages',
@@ -185,6 +198,26 @@ export const parts = [
     run: async () => check(await run(process.execPath, ['examples/quickstart.mjs'])),
   },
   {
+    name: 'examples',
+    what: 'the programs of examples/, each of which asserts what it shows',
+    needs: 'build',
+    run: async () => {
+      const files = readdirSync(join(root, 'examples'))
+        .filter((file) => file.endsWith('.mjs') && file !== 'quickstart.mjs')
+        .toSorted()
+      if (files.length === 0) throw new Error('examples/ has no program')
+      /** @type {Counts[]} */
+      const counts = []
+      for (const file of files) {
+        const show = 'failure'
+        const count = check(await run(process.execPath, [`examples/${file}`], { show, minutes: 1 }))
+        console.log(`${count.failed === 0 ? 'ok' : 'not ok'}  examples/${file}`)
+        counts.push(count)
+      }
+      return sum(counts)
+    },
+  },
+  {
     name: 'package',
     what: 'what npm would publish, used in an empty project',
     needs: 'build',
@@ -213,6 +246,12 @@ export const longParts = [
     what: 'kill at every instruction, every state opened',
     needs: 'packages',
     run: () => runRig('step', ['--', '--all']),
+  },
+  {
+    name: 'linearizability-long',
+    what: 'the histories of many more rounds',
+    needs: 'build',
+    run: () => histories(['--rounds', '25000']),
   },
   {
     name: 'large',

@@ -84,4 +84,7 @@ pub use front::{
     OccupiedEntry, Reading, Ref, Str, StringStringMap, StringU64Map, U64StringMap, VacantEntry, ValueCodec, ValueRef,
 };
 #[cfg(not(loom))]
-pub use map::{Codec, Cursor, Extent, Hooks, Iter, Map, Options, Page, Recovery, Stats};
+pub use map::{
+    Amount, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, Options, Page, Progress, Recovery,
+    Stats,
+};

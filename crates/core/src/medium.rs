@@ -1,5 +1,6 @@
 //! Where the files of one map are made, mapped and deleted.
 
+use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::file::{self, Header, Kind};
 use crate::layout::hash::Keys;
 use crate::layout::{head, intent};
@@ -19,6 +20,7 @@ pub(crate) struct Medium {
     /// Values start at a multiple of this, and so do records.
     pub align: usize,
     pub shard_bits: u32,
+    pub capacity: Capacity,
     /// `false`: nothing is written to any file; what must be repaired is repaired in private memory.
     pub writable: bool,
     /// Opened after a clean close: every table and page has a sum that must match, and every byte is on the disk.
@@ -40,12 +42,9 @@ pub(crate) struct Medium {
 }
 
 impl Medium {
-    #[expect(clippy::too_many_arguments, reason = "called once, with what the checkpoint and the options say")]
     pub fn new(
         dir: Dir,
-        keys: Keys,
-        align: usize,
-        shards: u32,
+        checkpoint: &Checkpoint,
         writable: bool,
         clean: bool,
         same_files: bool,
@@ -53,9 +52,10 @@ impl Medium {
     ) -> Medium {
         Medium {
             dir,
-            keys,
-            align,
-            shard_bits: shards.trailing_zeros(),
+            keys: checkpoint.keys,
+            align: checkpoint.align.into(),
+            shard_bits: checkpoint.shards.len().trailing_zeros(),
+            capacity: checkpoint.capacity,
             writable,
             clean,
             same_files,

@@ -46,6 +46,11 @@ enum Call {
     Get(Key),
     /// Replaces or deletes if the entry is still what was read, or, if stale, what it never was.
     Swap(Key, Option<Value>, bool),
+    /// Stores or removes if the value is what it is, or, if wrong, what it is not.
+    Compare(Key, Option<Value>, bool),
+    GetMany(Vec<Key>),
+    PutMany(Vec<(Key, Value)>),
+    RemoveMany(Vec<Key>),
     /// Enough keys at once for tables to split and segments to change.
     Fill(u16, u16, Value),
     Drain(u16, u16),
@@ -79,6 +84,10 @@ fn calls() -> impl Strategy<Value = Call> {
         15 => keys().prop_map(Call::Remove),
         10 => keys().prop_map(Call::Get),
         6 => (keys(), prop::option::of(values()), any::<bool>()).prop_map(|(key, value, stale)| Call::Swap(key, value, stale)),
+        4 => (keys(), prop::option::of(values()), any::<bool>()).prop_map(|(key, next, wrong)| Call::Compare(key, next, wrong)),
+        3 => prop::collection::vec(keys(), 0..100).prop_map(Call::GetMany),
+        3 => prop::collection::vec((keys(), values()), 0..100).prop_map(Call::PutMany),
+        2 => prop::collection::vec(keys(), 0..100).prop_map(Call::RemoveMany),
         4 => (0u16..2000, 0u16..700, small_values()).prop_map(|(from, count, value)| Call::Fill(from, count, value)),
         3 => (0u16..2000, 0u16..700).prop_map(|(from, count)| Call::Drain(from, count)),
         1 => Just(Call::Clear),
@@ -145,6 +154,57 @@ impl Pair<'_> {
         }
     }
 
+    fn compare(&mut self, key: Vec<u8>, next: Option<Vec<u8>>, wrong: bool) {
+        let there = self.model.get(&key).cloned();
+        let expected = match (&there, wrong) {
+            (_, false) => there,
+            // Of the same length, so that only the bytes tell.
+            (Some(value), true) if !value.is_empty() => Some(value.iter().map(|byte| !byte).collect()),
+            (Some(_), true) => None,
+            (None, true) => Some(Vec::new()),
+        };
+        let done = self.map().compare_and_set(&key, expected.as_deref(), next.as_deref()).unwrap();
+        assert_eq!(done, !wrong, "compare_and_set says whether the value was the expected one");
+        if done {
+            match next {
+                Some(next) => drop(self.model.insert(key, next)),
+                None => drop(self.model.remove(&key)),
+            }
+        }
+    }
+
+    fn get_many(&self, keys: Vec<Vec<u8>>) {
+        let values = self.map().get_many(&keys).unwrap();
+        assert_eq!(values.len(), keys.len());
+        let mut at = 0;
+        self.map()
+            .contains_many(keys.iter().map(Vec::as_slice), |there| {
+                assert!(values[at].as_ref() == self.model.get(&keys[at]), "get_many of {}", keys[at].escape_ascii());
+                assert_eq!(there, values[at].is_some());
+                at += 1;
+            })
+            .unwrap();
+        assert_eq!(at, keys.len());
+    }
+
+    fn put_many(&mut self, entries: Vec<(Vec<u8>, Vec<u8>)>) {
+        let progress = self.map().put_many(entries.iter().map(|(key, value)| (&key[..], &value[..])));
+        progress.ended.unwrap();
+        assert_eq!(progress.done, entries.len());
+        self.model.extend(entries);
+    }
+
+    fn remove_many(&mut self, keys: Vec<Vec<u8>>) {
+        let model = &mut self.model;
+        let mut at = 0;
+        let progress = self.map.as_ref().unwrap().remove_many(keys.iter().map(Vec::as_slice), |there| {
+            assert_eq!(there, model.remove(&keys[at]).is_some(), "remove_many says which keys were there");
+            at += 1;
+        });
+        progress.ended.unwrap();
+        assert_eq!((at, progress.done), (keys.len(), keys.len()));
+    }
+
     fn iterate(&self) {
         let mut seen = Model::new();
         for entry in self.map().iter() {
@@ -170,6 +230,12 @@ impl Pair<'_> {
             Call::Remove(key) => self.remove(&key.bytes()),
             Call::Get(key) => self.get(&key.bytes()),
             Call::Swap(key, value, stale) => self.swap(key.bytes(), value.map(Value::bytes), stale),
+            Call::Compare(key, next, wrong) => self.compare(key.bytes(), next.map(Value::bytes), wrong),
+            Call::GetMany(keys) => self.get_many(keys.iter().map(Key::bytes).collect()),
+            Call::PutMany(entries) => {
+                self.put_many(entries.into_iter().map(|(key, value)| (key.bytes(), value.bytes())).collect());
+            }
+            Call::RemoveMany(keys) => self.remove_many(keys.iter().map(Key::bytes).collect()),
             Call::Fill(from, count, value) => {
                 (from..from + count).for_each(|number| self.put(common::key(number.into()), value.bytes()));
             }

@@ -106,6 +106,31 @@ impl Call<'_> {
         Ok(unsafe { std::slice::from_raw_parts_mut(data, len) })
     }
 
+    /// Bytes to read and bytes to fill, in two arrays.
+    pub fn bytes_and_target(&mut self, source: usize, target: usize) -> Result<(&[u8], &mut [u8]), Failure> {
+        let ((from, len), (to, room)) = (self.typed_array(source)?, self.typed_array(target)?);
+        let (start, end) = (from as usize, to as usize);
+        if start < end + room && end < start + len {
+            let what = "The source and the target of a call must not overlap.";
+            return Err(opendiskmap::Error::new(opendiskmap::Code::InvalidArgument, what).into());
+        }
+        if to.is_null() {
+            // SAFETY: as in `bytes`.
+            return Ok((unsafe { slice(from, len) }, &mut []));
+        }
+        // SAFETY: as in `bytes`; the two ranges do not overlap (checked above), and `&mut self` makes these the only slices
+        // taken from the call.
+        Ok(unsafe { (slice(from, len), std::slice::from_raw_parts_mut(to, room)) })
+    }
+
+    /// Whether an argument was left out.
+    pub fn is_undefined(&self, index: usize) -> Result<bool, Failure> {
+        let mut kind = 0;
+        // SAFETY: `env` and the argument are those of the running call.
+        check(unsafe { sys::napi_typeof(self.env, self.args[index], &mut kind) })?;
+        Ok(kind == sys::ValueType::napi_undefined)
+    }
+
     fn typed_array(&self, index: usize) -> Result<(*mut u8, usize), Failure> {
         let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
         // SAFETY: `env` and the argument are those of the running call; the outputs are locals.
@@ -129,31 +154,6 @@ impl Call<'_> {
         // SAFETY: `env` and the argument are those of the running call.
         check(unsafe { sys::napi_get_value_uint32(self.env, self.args[index], &mut len) })?;
         Ok(len as usize)
-    }
-
-    /// A JavaScript string of UTF-8 bytes; `None` where they are not UTF-8.
-    pub fn string(&self, bytes: &[u8]) -> Result<Option<Value>, Failure> {
-        let mut value = ptr::null_mut();
-        let (data, len) = (bytes.as_ptr().cast(), bytes.len() as isize);
-        let made = if bytes.is_ascii() {
-            // SAFETY: ASCII is Latin-1; the bytes are read before the call returns.
-            unsafe { sys::napi_create_string_latin1(self.env, data, len, &mut value) }
-        } else if std::str::from_utf8(bytes).is_ok() {
-            // SAFETY: valid UTF-8, read before the call returns.
-            unsafe { sys::napi_create_string_utf8(self.env, data, len, &mut value) }
-        } else {
-            return Ok(None);
-        };
-        match made {
-            sys::Status::napi_ok => Ok(Some(Value::Raw(value))),
-            _ => Err(Failure::Error(opendiskmap::Error::new(
-                opendiskmap::Code::TooLarge,
-                format!(
-                    "The value has {} bytes, more than a JavaScript string can hold. Read it with the codec 'bytes'.",
-                    bytes.len()
-                ),
-            ))),
-        }
     }
 }
 
@@ -243,17 +243,17 @@ where
     // SAFETY: `data` is the `Bound` that `function` made for exactly this trampoline; it lives as long as the function.
     let bound = unsafe { &*data.cast::<Bound<T, F>>() };
     let mut call = Call { env, args, life: PhantomData };
-    // A panic has poisoned its shard; it must not unwind into V8.
-    let outcome = catch_unwind(AssertUnwindSafe(|| (bound.body)(&mut call, &bound.data)));
-    match outcome {
+    // A panic has poisoned its shard.
+    match guarded(|| (bound.body)(&mut call, &bound.data)) {
         Ok(Ok(value)) => give(env, value),
         Ok(Err(Failure::Pending)) => ptr::null_mut(),
         Ok(Err(Failure::Error(error))) => bound.fail.throw(env, &error),
-        Err(_) => bound.fail.throw(env, &opendiskmap::Error::stopped()),
+        Err(error) => bound.fail.throw(env, &error),
     }
 }
 
-fn give(env: sys::napi_env, value: Value) -> sys::napi_value {
+/// A value as JavaScript gets it; null is undefined.
+pub fn give(env: sys::napi_env, value: Value) -> sys::napi_value {
     let mut result = ptr::null_mut();
     // SAFETY: `env` is the running call's; a failure leaves `result` null, which is undefined.
     unsafe {
@@ -334,6 +334,38 @@ pub fn object(env: sys::napi_env, members: &[(&str, sys::napi_value)]) -> Result
             check(sys::napi_set_property(env, value, key, *member))?;
         }
     }
+    Ok(value)
+}
+
+/// A JavaScript string of a value's bytes; `None` where they are not UTF-8.
+pub fn string(env: sys::napi_env, bytes: &[u8]) -> Result<Option<Value>, Failure> {
+    let mut value = ptr::null_mut();
+    let (data, len) = (bytes.as_ptr().cast(), bytes.len() as isize);
+    let made = if bytes.is_ascii() {
+        // SAFETY: ASCII is Latin-1; the bytes are read before the call returns.
+        unsafe { sys::napi_create_string_latin1(env, data, len, &mut value) }
+    } else if std::str::from_utf8(bytes).is_ok() {
+        // SAFETY: valid UTF-8, read before the call returns.
+        unsafe { sys::napi_create_string_utf8(env, data, len, &mut value) }
+    } else {
+        return Ok(None);
+    };
+    match made {
+        sys::Status::napi_ok => Ok(Some(Value::Raw(value))),
+        _ => Err(Failure::Error(opendiskmap::Error::new(
+            opendiskmap::Code::TooLarge,
+            format!(
+                "The value has {} bytes, more than a JavaScript string can hold. Read it with the codec 'bytes'.",
+                bytes.len()
+            ),
+        ))),
+    }
+}
+
+pub fn bigint(env: sys::napi_env, number: u64) -> Result<sys::napi_value, Failure> {
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is the running call's.
+    check(unsafe { sys::napi_create_bigint_uint64(env, number, &mut value) })?;
     Ok(value)
 }
 
@@ -432,27 +464,37 @@ impl Shared {
     }
 }
 
-/// Work that runs on a thread of libuv's pool, and the promise that it settles.
-struct Work<W> {
+/// Work that runs on a thread of libuv's pool, what becomes of its result, and the promise that both settle.
+struct Work<T, W, S> {
     run: Option<W>,
-    result: Option<opendiskmap::Result<()>>,
+    result: Option<opendiskmap::Result<T>>,
+    settle: Option<S>,
     fail: Rc<Fail>,
     deferred: sys::napi_deferred,
     handle: sys::napi_async_work,
 }
 
-/// A promise of `undefined`, or of the error that `run` ends with.
-pub fn promise<W>(env: sys::napi_env, fail: &Rc<Fail>, run: W) -> Outcome
+/// A promise of what `settle` makes, in this thread, of the result of `run`, on one of the pool; or of the error that one of
+/// them ends with; `ERR_CLOSED` if it was cancelled. An environment that ends waits for work that it queued: `settle` then runs
+/// where no JavaScript can, and what it was given is dropped.
+pub fn promise<T, W, S>(env: sys::napi_env, fail: &Rc<Fail>, run: W, settle: S) -> Outcome
 where
-    W: FnOnce() -> opendiskmap::Result<()> + Send + 'static,
+    T: Send + 'static,
+    W: FnOnce() -> opendiskmap::Result<T> + Send + 'static,
+    S: FnOnce(sys::napi_env, T) -> Outcome + 'static,
 {
     let (mut deferred, mut promise) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: `env` is the running call's.
     check(unsafe { sys::napi_create_promise(env, &mut deferred, &mut promise) })?;
     let name = text(env, "opendiskmap")?;
-    let work =
-        Box::new(Work { run: Some(run), result: None, fail: Rc::clone(fail), deferred, handle: ptr::null_mut() });
-    let work = Box::into_raw(work);
+    let work: *mut Work<T, _, _> = Box::into_raw(Box::new(Work {
+        run: Some(run),
+        result: None,
+        settle: Some(settle),
+        fail: Rc::clone(fail),
+        deferred,
+        handle: ptr::null_mut(),
+    }));
     // SAFETY: `work` stays valid until `complete` frees it, which runs exactly once after `execute`, or, where the work
     // cannot be queued, until it is freed here.
     unsafe {
@@ -461,8 +503,8 @@ where
             env,
             ptr::null_mut(),
             name,
-            Some(execute::<W>),
-            Some(complete::<W>),
+            Some(execute::<T, W, S>),
+            Some(complete::<T, W, S>),
             work.cast(),
             &mut handle,
         );
@@ -476,41 +518,67 @@ where
     Ok(Value::Raw(promise))
 }
 
-unsafe extern "C" fn execute<W: FnOnce() -> opendiskmap::Result<()>>(_env: sys::napi_env, data: *mut c_void) {
-    // SAFETY: `data` is the `Work` of `promise`. Until this returns the main thread does not touch it, and this thread
-    // touches `run` and `result` only: not the reference-counted `fail`.
+unsafe extern "C" fn execute<T, W: FnOnce() -> opendiskmap::Result<T>, S>(_env: sys::napi_env, data: *mut c_void) {
+    // SAFETY: `data` is the `Work` of `promise`. Until this returns the environment's thread does not touch it, and this
+    // thread touches `run` and `result` only, which may be sent: neither the reference-counted `fail` nor `settle`.
     let (run, result) = unsafe {
-        let work = data.cast::<Work<W>>();
+        let work = data.cast::<Work<T, W, S>>();
         ((*work).run.take(), &raw mut (*work).result)
     };
-    let ended =
-        run.map(|run| catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(opendiskmap::Error::stopped())));
+    let ended = run.map(|run| guarded(run).and_then(|result| result));
     // SAFETY: as above.
     unsafe { *result = ended };
 }
 
-unsafe extern "C" fn complete<W>(env: sys::napi_env, _status: sys::napi_status, data: *mut c_void) {
+unsafe extern "C" fn complete<T, W, S>(env: sys::napi_env, _status: sys::napi_status, data: *mut c_void)
+where
+    S: FnOnce(sys::napi_env, T) -> Outcome,
+{
     // SAFETY: `data` is the `Work` of `promise`, and its work is over: this is its only owner from here on.
-    let work = unsafe { Box::from_raw(data.cast::<Work<W>>()) };
-    // SAFETY: `env` is the one that the work was made in; the deferred is settled once; a scope holds what is made here.
-    unsafe {
-        let mut scope = ptr::null_mut();
-        if sys::napi_open_handle_scope(env, &mut scope) == sys::Status::napi_ok {
-            match &work.result {
-                Some(Err(error)) => {
-                    let error = work.fail.make(env, error);
-                    if !error.is_null() {
-                        sys::napi_reject_deferred(env, work.deferred, error);
+    let mut work = unsafe { Box::from_raw(data.cast::<Work<T, W, S>>()) };
+    let mut scope = ptr::null_mut();
+    // SAFETY: `env` is the one that the work was made in; the scope holds what is made until it is closed below.
+    if unsafe { sys::napi_open_handle_scope(env, &mut scope) } == sys::Status::napi_ok {
+        let result = work.result.take().unwrap_or_else(|| Err(cancelled()));
+        let settled = match (result, work.settle.take()) {
+            (Ok(value), Some(settle)) => guarded(|| settle(env, value)).unwrap_or_else(|error| Err(error.into())),
+            (Err(error), _) => Err(error.into()),
+            (Ok(_), None) => Err(cancelled().into()),
+        };
+        // SAFETY: as above; the deferred is settled once. Where the environment has ended neither call does anything.
+        unsafe {
+            match settled {
+                Ok(value) => {
+                    let mut value = give(env, value);
+                    if value.is_null() {
+                        sys::napi_get_undefined(env, &mut value);
                     }
+                    sys::napi_resolve_deferred(env, work.deferred, value)
                 }
-                _ => {
-                    let mut undefined = ptr::null_mut();
-                    sys::napi_get_undefined(env, &mut undefined);
-                    sys::napi_resolve_deferred(env, work.deferred, undefined);
+                Err(Failure::Error(error)) => {
+                    sys::napi_reject_deferred(env, work.deferred, work.fail.make(env, &error))
                 }
-            }
+                Err(Failure::Pending) => {
+                    let mut thrown = ptr::null_mut();
+                    sys::napi_get_and_clear_last_exception(env, &mut thrown);
+                    sys::napi_reject_deferred(env, work.deferred, thrown)
+                }
+            };
             sys::napi_close_handle_scope(env, scope);
         }
-        sys::napi_delete_async_work(env, work.handle);
     }
+    // SAFETY: the work is over, and this is the only place that deletes it.
+    unsafe { sys::napi_delete_async_work(env, work.handle) };
+}
+
+/// A panic must not unwind into libuv or V8.
+pub fn guarded<R>(run: impl FnOnce() -> R) -> opendiskmap::Result<R> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_| opendiskmap::Error::stopped())
+}
+
+fn cancelled() -> opendiskmap::Error {
+    opendiskmap::Error::new(
+        opendiskmap::Code::Closed,
+        "The thread ended before the map was reached. Call it from a thread that goes on.",
+    )
 }

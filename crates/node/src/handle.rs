@@ -1,10 +1,12 @@
-//! A handle of a map as JavaScript holds it, and the flushes that it waits for before it closes.
+//! A handle of a map as JavaScript holds it.
 
-use crate::call::{Call, Fail, Failure, LoneSurrogate, Shared, Text};
+use crate::call::{Call, Fail, Failure, LoneSurrogate, Outcome, Shared, Text, promise};
+use crate::later::{Task, Tasks};
+use napi::sys::napi_env;
 use opendiskmap::{Code, Error, Map};
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Scratch: key bytes first, value bytes from here on.
 pub const VALUE_AT: usize = 64 << 10;
@@ -38,24 +40,8 @@ pub struct Handle {
     pub key_text: RefCell<Text>,
     pub value_text: RefCell<Text>,
     pub value: RefCell<Vec<u8>>,
-    flushes: RefCell<Vec<Arc<Flush>>>,
-}
-
-/// A flush that was asked for; whoever comes first, the pool's thread or `close`, does it.
-#[derive(Default)]
-pub struct Flush {
-    result: Mutex<Option<opendiskmap::Result<()>>>,
-}
-
-impl Flush {
-    pub fn run(&self, map: &Map) -> opendiskmap::Result<()> {
-        let mut result = self.result.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        result.get_or_insert_with(|| map.flush()).clone()
-    }
-
-    fn is_done(&self) -> bool {
-        self.result.try_lock().is_ok_and(|result| result.is_some())
-    }
+    /// What was promised and is to be done before the handle ends.
+    tasks: RefCell<Tasks>,
 }
 
 impl Handle {
@@ -68,16 +54,21 @@ impl Handle {
             key_text: RefCell::default(),
             value_text: RefCell::default(),
             value: RefCell::default(),
-            flushes: RefCell::default(),
+            tasks: RefCell::default(),
         }
     }
 
-    pub fn flush_later(&self) -> Arc<Flush> {
-        let flush = Arc::new(Flush::default());
-        let mut flushes = self.flushes.borrow_mut();
-        flushes.retain(|flush| !flush.is_done());
-        flushes.push(Arc::clone(&flush));
-        flush
+    /// A promise whose work runs on a thread of the pool, and is done before this handle ends.
+    pub fn promise<T: Send + 'static>(
+        &self,
+        env: napi_env,
+        run: impl FnOnce(&Map) -> opendiskmap::Result<T> + Send + 'static,
+        settle: impl FnOnce(napi_env, T) -> Outcome + 'static,
+    ) -> Outcome {
+        let map = Arc::clone(&*self.map()?);
+        let task = Arc::new(Task::new(move || run(&map)));
+        self.tasks.borrow_mut().push(&task);
+        promise(env, &self.fail, move || task.result(), settle)
     }
 
     /// The map, while the handle is open. Not to be held while JavaScript runs.
@@ -89,13 +80,9 @@ impl Handle {
         })
     }
 
-    /// Flushes that were asked for are done before the handle ends.
     pub fn close(&self) -> opendiskmap::Result<()> {
         let Some(map) = self.map.take() else { return Ok(()) };
-        for flush in self.flushes.take() {
-            // Its promise says how it went.
-            let _ = flush.run(&map);
-        }
+        self.tasks.take().finish();
         map.end()
     }
 
@@ -104,6 +91,11 @@ impl Handle {
         // Sequence numbers have 48 bits: a double holds them exactly.
         let seq = seq.map_or(-1.0, |seq| seq as f64);
         self.meta.write(0, &seq.to_ne_bytes());
+    }
+
+    /// How far a batch came: bytes or entries of its first argument.
+    pub fn set_progress(&self, done: usize) {
+        self.meta.write(8, &(done as f64).to_ne_bytes());
     }
 
     pub fn meta(&self) -> Option<u64> {

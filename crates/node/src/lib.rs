@@ -5,17 +5,20 @@
 
 #![deny(unsafe_code)]
 
+mod batch;
 #[allow(unsafe_code)]
 mod call;
 mod handle;
+mod later;
 mod verbs;
 
-use call::{Fail, Failure, Raw, shared};
+use call::{Fail, Failure, Outcome, Raw, Value, give, guarded, promise, shared};
 use handle::{Handle, META, SCRATCH};
-use napi::bindgen_prelude::{JsValue, Uint8Array, Unknown};
+use napi::bindgen_prelude::{BigInt, JsValue, Uint8Array, Unknown};
+use napi::sys::napi_env;
 use napi::{Env, Status};
 use napi_derive::napi;
-use opendiskmap::{Code, Codec, Map, Options, Recovery};
+use opendiskmap::{Capacity, Code, Codec, Identity, Map, Options, Recovery};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,10 +33,22 @@ pub struct NativeOptions {
     #[napi(ts_type = "'auto' | 'full'")]
     pub recovery: Option<String>,
     pub mode: Option<u32>,
+    pub capacity_entries: Option<f64>,
+    pub capacity_bytes: Option<f64>,
     pub key_codec: Option<String>,
     pub key_param: Option<Uint8Array>,
     pub value_codec: Option<String>,
     pub value_param: Option<Uint8Array>,
+}
+
+/// Tells one opening of a map from every other.
+#[napi(object)]
+pub struct NativeIdentity {
+    pub path: String,
+    pub device: BigInt,
+    pub inode: BigInt,
+    /// From 0 to 2^53 - 1.
+    pub instance: f64,
 }
 
 /// The limits of the format and of the boundary, in bytes and counts.
@@ -92,27 +107,61 @@ pub fn meta(env: Env) -> napi::Result<Raw> {
     ts_return_type = "object"
 )]
 pub fn open(env: Env, path: String, options: NativeOptions, fail: Unknown) -> napi::Result<Raw> {
-    let env = env.raw();
-    let fail = Fail::new(env, fail.raw()).map_err(|_| pending())?;
-    open_map(env, &path, options, &fail).map(Raw).map_err(|failure| {
-        if let Failure::Error(error) = failure {
-            fail.throw(env, &error);
-        }
-        pending()
+    export(env, fail, |env, fail| {
+        let options = engine_options(&options);
+        handle_of(env, guarded(|| Map::open(path, &options))??, fail)
     })
 }
 
-fn open_map(
-    env: napi::sys::napi_env,
-    path: &str,
-    options: NativeOptions,
-    fail: &Rc<Fail>,
-) -> Result<napi::sys::napi_value, Failure> {
-    let options = engine_options(&options);
-    let opened = std::panic::catch_unwind(|| Map::open(path, &options));
-    let map = opened.unwrap_or_else(|_| Err(opendiskmap::Error::stopped()))?;
+/// The same off the event loop. Where the environment ends meanwhile, the map is closed again.
+#[napi(
+    ts_args_type = "path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error",
+    ts_return_type = "Promise<object>"
+)]
+pub fn open_async(env: Env, path: String, options: NativeOptions, fail: Unknown) -> napi::Result<Raw> {
+    export(env, fail, |env, fail| {
+        let (options, of_handle) = (engine_options(&options), Rc::clone(fail));
+        promise(env, fail, move || Map::open(path, &options), move |env, map| handle_of(env, map, &of_handle))
+    })
+}
+
+/// Joins a map that is open in this process.
+#[napi(
+    ts_args_type = "identity: NativeIdentity, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error",
+    ts_return_type = "object"
+)]
+pub fn attach(env: Env, identity: NativeIdentity, options: NativeOptions, fail: Unknown) -> napi::Result<Raw> {
+    export(env, fail, |env, fail| {
+        let identity = Identity {
+            path: identity.path.into(),
+            device: identity.device.get_u64().1,
+            inode: identity.inode.get_u64().1,
+            instance: identity.instance as u64,
+        };
+        let options = engine_options(&options);
+        handle_of(env, guarded(|| Map::attach(&identity, &options))??, fail)
+    })
+}
+
+/// Runs the body of an exported function that throws what `fail` makes.
+fn export(env: Env, fail: Unknown, body: impl FnOnce(napi_env, &Rc<Fail>) -> Outcome) -> napi::Result<Raw> {
+    let env = env.raw();
+    let fail = Fail::new(env, fail.raw()).map_err(|_| pending())?;
+    match body(env, &fail) {
+        Ok(value) => Ok(Raw(give(env, value))),
+        Err(failure) => {
+            if let Failure::Error(error) = failure {
+                fail.throw(env, &error);
+            }
+            Err(pending())
+        }
+    }
+}
+
+/// The functions of a handle of this map.
+fn handle_of(env: napi_env, map: Map, fail: &Rc<Fail>) -> Outcome {
     let handle = Handle::new(map, Rc::clone(fail), shared(env, SCRATCH)?, shared(env, META)?);
-    verbs::handle_object(env, Rc::new(handle))
+    Ok(Value::Raw(verbs::handle_object(env, Rc::new(handle))?))
 }
 
 fn engine_options(options: &NativeOptions) -> Options {
@@ -130,6 +179,12 @@ fn engine_options(options: &NativeOptions) -> Options {
             .as_ref()
             .map(|recovery| if recovery == "full" { Recovery::Full } else { Recovery::Auto }),
         mode: options.mode,
+        capacity: match (options.capacity_entries, options.capacity_bytes) {
+            (None, None) => None,
+            (entries, bytes) => {
+                Some(Capacity { entries: entries.unwrap_or(0.0) as u64, bytes: bytes.unwrap_or(0.0) as u64 })
+            }
+        },
         key_codec: codec(&options.key_codec, &options.key_param),
         value_codec: codec(&options.value_codec, &options.value_param),
         // So that a map made without codecs takes what a JavaScript Map takes.

@@ -1,9 +1,12 @@
 //! The verbs of a map: arguments in, engine, result out.
 
-use crate::call::{Call, Failure, Outcome, Text, Value, buffer, function, number, object, promise, text};
+use crate::batch::{delete_many, get_many, has_many, set_many};
+use crate::call::{
+    Call, Failure, Outcome, Text, Value, bigint, buffer, function, number, object, promise, string, text,
+};
 use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
 use napi::sys::{napi_env, napi_value};
-use opendiskmap::{Code, Cursor, Error, Page, Stats};
+use opendiskmap::{Amount, Code, Cursor, Error, NumberType, Page, Stats};
 use std::cell::RefCell;
 use std::ops::DerefMut;
 use std::rc::Rc;
@@ -14,8 +17,8 @@ const VALUE_ROOM: usize = SCRATCH - VALUE_AT;
 const MISS: f64 = -1.0;
 
 /// A handle and how its keys and values cross.
-struct Bound {
-    handle: Rc<Handle>,
+pub struct Bound {
+    pub handle: Rc<Handle>,
     key: Lane,
     value: Lane,
 }
@@ -71,14 +74,18 @@ fn get(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let found = bound.with_key(call, |key| Ok(bound.handle.map()?.read_into(key, &mut value)?))?;
     match found {
         None => Ok(Value::Undefined),
-        Some(_) => call.string(&value)?.ok_or_else(|| {
-            Error::new(
-                Code::InvalidValue,
-                "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.",
-            )
-            .into()
-        }),
+        Some(_) => text_value(call.env(), &value),
     }
+}
+
+fn text_value(env: napi_env, bytes: &[u8]) -> Outcome {
+    string(env, bytes)?.ok_or_else(|| {
+        Error::new(
+            Code::InvalidValue,
+            "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.",
+        )
+        .into()
+    })
 }
 
 fn take(call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -122,8 +129,41 @@ fn swap_delete(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map()?.swap(key, expected, None)?)))
 }
 
+/// Compares the key's value with the second argument and stores the third; undefined is an absent key.
+fn compare_and_set(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let (mut expected_text, mut next_text) = (Text::default(), Text::default());
+    let optional = |index, text| -> Result<Option<&[u8]>, Failure> {
+        if call.is_undefined(index)? {
+            return Ok(None);
+        }
+        argument(call, index, bound.value, &bound.handle.scratch, text).map(Some)
+    };
+    let expected = optional(1, &mut expected_text)?;
+    let next = optional(2, &mut next_text)?;
+    bound.with_key(call, |key| Ok(Value::Bool(bound.handle.map()?.compare_and_set(key, expected, next)?)))
+}
+
+/// Adds the amount in the scratch to the key's number and leaves the sum there.
+fn increment(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let Some(&number) = NumberType::ALL.get(call.len(1)?) else {
+        return Err(Error::new(Code::InvalidArgument, "There is no such type of numbers.").into());
+    };
+    let scratch = &bound.handle.scratch;
+    let by = match number.is_float() {
+        true => Amount::Float(f64::from_le_bytes(scratch.read(VALUE_AT, 8).try_into().expect("eight bytes"))),
+        false => Amount::Int(i128::from_le_bytes(scratch.read(VALUE_AT, 16).try_into().expect("sixteen bytes"))),
+    };
+    let sum = bound.with_key(call, |key| Ok(bound.handle.map()?.increment(key, number, by)?))?;
+    scratch.write(VALUE_AT, &sum[..number.size()]);
+    Ok(Value::Undefined)
+}
+
 fn size(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
     Ok(Value::Number(bound.handle.map()?.len() as f64))
+}
+
+fn capacity(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    Ok(Value::Number(bound.handle.map()?.capacity() as f64))
 }
 
 fn clear(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -131,9 +171,23 @@ fn clear(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
     Ok(Value::Undefined)
 }
 
+/// A promise of the value: as a string in the lane of text, else as a Buffer.
+fn get_async(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let key = bound.with_key(call, |key| Ok(key.to_vec()))?;
+    let lane = bound.value;
+    bound.handle.promise(
+        call.env(),
+        move |map| map.get(&key),
+        move |env, value| match value {
+            None => Ok(Value::Undefined),
+            Some(bytes) if lane == Lane::Utf8 => text_value(env, &bytes),
+            Some(bytes) => Ok(Value::Raw(buffer(env, &bytes)?)),
+        },
+    )
+}
+
 fn flush(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    let (flush, map) = (bound.handle.flush_later(), Arc::clone(&*bound.handle.map()?));
-    promise(call.env(), &bound.handle.fail, move || flush.run(&map))
+    bound.handle.promise(call.env(), |map| map.flush(), |_, ()| Ok(Value::Undefined))
 }
 
 fn flush_sync(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -143,7 +197,7 @@ fn flush_sync(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
 
 fn compact(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let map = Arc::clone(&*bound.handle.map()?);
-    promise(call.env(), &bound.handle.fail, move || map.compact())
+    promise(call.env(), &bound.handle.fail, move || map.compact(), |_, ()| Ok(Value::Undefined))
 }
 
 fn close(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -189,6 +243,19 @@ fn stats(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     }
     members.push(("path", text(env, &stats.path)?));
     members.push(("recovery", recovery));
+    Ok(Value::Raw(object(env, &members)?))
+}
+
+/// What `attach` takes, in this thread or another.
+fn identity(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let env = call.env();
+    let identity = bound.handle.map()?.identity()?;
+    let members = [
+        ("path", text(env, &identity.path.to_string_lossy())?),
+        ("device", bigint(env, identity.device)?),
+        ("inode", bigint(env, identity.inode)?),
+        ("instance", number(env, identity.instance as f64)?),
+    ];
     Ok(Value::Raw(object(env, &members)?))
 }
 
@@ -266,6 +333,7 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
         env,
         &members! {
             "get": get,
+            "getAsync": get_async,
             "take": take,
             "has": has,
             "set": set,
@@ -273,13 +341,21 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "read": read,
             "swap": swap,
             "swapDelete": swap_delete,
+            "compareAndSet": compare_and_set,
+            "increment": increment,
+            "getMany": get_many,
+            "hasMany": has_many,
+            "setMany": set_many,
+            "deleteMany": delete_many,
             "size": size,
+            "capacity": capacity,
             "clear": clear,
             "cursor": cursor,
             "flush": flush,
             "flushSync": flush_sync,
             "compact": compact,
             "stats": stats,
+            "identity": identity,
             "close": close,
         },
     )
@@ -292,7 +368,7 @@ fn bind(call: &mut Call<'_>, handle: &Rc<Handle>) -> Outcome {
     Ok(Value::Raw(verbs(call.env(), handle, key, value)?))
 }
 
-/// What `open` returns.
+/// What `open` and its like return.
 pub fn handle_object(env: napi_env, handle: Rc<Handle>) -> Result<napi_value, Failure> {
     let fail = Rc::clone(&handle.fail);
     let handle = Rc::new(handle);

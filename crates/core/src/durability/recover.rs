@@ -102,17 +102,7 @@ fn fresh_medium(dir: Dir, checkpoint: &Checkpoint, terms: &Terms) -> Result<Medi
 }
 
 fn medium_over(dir: Dir, checkpoint: &Checkpoint, terms: &Terms, clean: bool, head: Region) -> Medium {
-    let shards = checkpoint.shards.len() as u32;
-    let medium = Medium::new(
-        dir,
-        checkpoint.keys,
-        checkpoint.align.into(),
-        shards,
-        terms.writable,
-        clean,
-        terms.same_files,
-        head,
-    );
+    let medium = Medium::new(dir, checkpoint, terms.writable, clean, terms.same_files, head);
     medium.spare.find(&medium);
     medium
 }

@@ -2,34 +2,37 @@
 
 use super::files::Index;
 use super::rewrite::Queue;
+use super::shrink::tables_of;
 use crate::layout::directory::{MAX_DEPTH, Root, SMALL_DEPTH, entries_at, file_len};
 use crate::layout::file::Kind;
-use crate::layout::table::{MIN_TABLES, TableRef};
+use crate::layout::table::TableRef;
 use crate::layout::{head, names};
 use crate::mem::{Guard, Region};
 use crate::{Code, Error, Result};
 
 impl Index {
-    /// The first files of a shard: a directory of one table. Counts only once the root is stored.
-    pub fn create(&self, guard: &Guard) -> Result<()> {
+    /// The first files of a shard: a directory of this depth, a table for each entry. Counts only once the root is stored.
+    pub fn create(&self, depth: u32, guard: &Guard) -> Result<()> {
         let page = self.page();
-        let directory = self.make_directory(0)?;
-        page.store(head::SMALL_DIRECTORY, directory as u64);
+        let small = self.make_directory(0)?;
+        let directory = if depth <= SMALL_DEPTH { small } else { self.make_directory(depth)? };
+        page.store(head::SMALL_DIRECTORY, small as u64);
         page.store(head::FIRST_INDEX, page.load(head::NEXT_INDEX));
-        page.store(head::ALLOCATE, 0);
-        for field in [head::FREE_HEAD, head::FREE_TAIL, head::FREE_COUNT] {
+        // Without an allocation word the background makes no file meanwhile.
+        for field in [head::ALLOCATE, head::FREE_HEAD, head::FREE_TAIL, head::FREE_COUNT] {
             page.store(field, 0);
         }
-        let file = page.load(head::NEXT_INDEX) as usize;
-        // Without an allocation word the file counts as late whatever its number.
-        page.store(head::ALLOCATE, if file == 0 { 0 } else { TableRef { file: file - 1, number: 0 }.word() });
-        self.make_file(MIN_TABLES, false)?;
-        let table = TableRef { file, number: 0 };
-        self.table(table, guard)?.reset(0, 0);
-        page.store(head::ALLOCATE, TableRef { file, number: 1 }.word());
-        page.store(head::TABLES, 1);
-        let root = Root::new(Root(page.load(head::ROOT)).version() + 1, directory, 0);
-        self.directory(root, guard)?.store(entries_at(0), table.word());
+        let root = Root::new(Root(page.load(head::ROOT)).version() + 1, directory, depth);
+        let files = self.make_files(1 << depth)?;
+        let mut last = TableRef { file: 0, number: 0 };
+        for (entry, table) in tables_of(&files).take(1 << depth).enumerate() {
+            let prefix = (entry as u64).checked_shl(64 - depth).unwrap_or(0);
+            self.table(table, guard)?.reset(prefix, depth);
+            self.directory(root, guard)?.store(entries_at(depth) + entry * 8, table.word());
+            last = table;
+        }
+        page.store(head::ALLOCATE, TableRef { file: last.file, number: last.number + 1 }.word());
+        page.store(head::TABLES, 1 << depth);
         page.store(head::ROOT, root.0);
         Ok(())
     }

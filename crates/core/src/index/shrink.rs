@@ -27,6 +27,11 @@ struct PlannedTable {
     entries: Vec<(u64, u64)>,
 }
 
+/// The tables of new files, given as their numbers and how many each holds.
+pub(super) fn tables_of(files: &[(usize, usize)]) -> impl Iterator<Item = TableRef> {
+    files.iter().flat_map(|&(file, tables)| (0..tables).map(move |number| TableRef { file, number }))
+}
+
 impl Index {
     /// Rewrites the index if that frees at least an eighth of its bytes. The caller holds the shard's lock.
     pub fn shrink(&self, queue: &mut Queue, guard: &Guard) -> Result<bool> {
@@ -113,8 +118,7 @@ impl Index {
         let directory_file = if plan.depth <= SMALL_DEPTH { small } else { self.make_directory(plan.depth)? };
         let root = Root::new(old.version().wrapping_add(1), directory_file, plan.depth);
         let directory = self.directory(root, guard)?;
-        let mut places =
-            files.iter().flat_map(|&(file, tables)| (0..tables).map(move |number| TableRef { file, number }));
+        let mut places = tables_of(&files);
         for PlannedTable { prefix, depth, entries } in &plan.tables {
             let reference = places.next().expect("a place for every planned table");
             let table = self.table(reference, guard)?;
@@ -152,7 +156,7 @@ impl Index {
     }
 
     /// Files for so many tables: their numbers, and how many each holds.
-    fn make_files(&self, mut left: usize) -> Result<Vec<(usize, usize)>> {
+    pub(super) fn make_files(&self, mut left: usize) -> Result<Vec<(usize, usize)>> {
         let page = self.page();
         let mut files = Vec::new();
         while left > 0 {

@@ -159,6 +159,16 @@ impl<'a> Table<'a> {
         Ok(Probe::Vacant { slot: buried, hash: TOMBSTONE })
     }
 
+    /// Has the processor fetch where a search for the hash begins, and the header, which a writer needs too.
+    #[cfg(not(loom))]
+    #[inline]
+    pub fn prefetch(self, hash: u64, for_change: bool) {
+        crate::mem::prefetch(&self.words[SLOTS / 8 + first_slot(hash) * 2]);
+        if for_change {
+            crate::mem::prefetch(&self.words[0]);
+        }
+    }
+
     /// The live slots' words, in the order of the slots.
     pub fn entries(self) -> impl Iterator<Item = (u64, u64)> + use<'a> {
         (0..SLOT_COUNT).map(move |slot| self.slot(slot)).filter(|&(hash, _)| hash != EMPTY && hash != TOMBSTONE)

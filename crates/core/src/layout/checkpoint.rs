@@ -35,6 +35,21 @@ impl Codec {
     }
 }
 
+/// What a map is made for, so that it need not grow on the way there. Counted when the map is made, and remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capacity {
+    /// Entries; rounded up to a power of two. At most 2^31.
+    pub entries: u64,
+    /// Bytes of all keys and values together, once encoded.
+    pub bytes: u64,
+}
+
+impl Capacity {
+    pub(crate) fn rounded_entries(self) -> u64 {
+        self.entries.max(1).checked_next_power_of_two().unwrap_or(1 << 63)
+    }
+}
+
 /// A segment of the chain and how much of it is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
@@ -65,6 +80,7 @@ pub(crate) struct Checkpoint {
     pub file: FileId,
     pub mount: u64,
     pub keys: Keys,
+    pub capacity: Capacity,
     pub key_codec: Codec,
     pub value_codec: Codec,
     pub shards: Vec<ShardState>,
@@ -99,7 +115,9 @@ impl Checkpoint {
             out.extend_from_slice(&word.to_le_bytes());
         }
         out.extend_from_slice(&self.keys.hash);
-        out.extend_from_slice(&self.keys.sum.to_le_bytes());
+        for word in [self.keys.sum, self.capacity.entries, self.capacity.bytes] {
+            out.extend_from_slice(&word.to_le_bytes());
+        }
         for codec in [&self.key_codec, &self.value_codec] {
             for part in [codec.name.as_bytes(), &codec.param] {
                 out.extend_from_slice(&(part.len() as u32).to_le_bytes());
@@ -203,6 +221,7 @@ impl<'a> Reader<'a> {
         let file = FileId { device: self.u64()?, inode: self.u64()? };
         let mount = self.u64()?;
         let keys = Keys { hash: self.array()?, sum: self.u64()? };
+        let capacity = Capacity { entries: self.u64()?, bytes: self.u64()? };
         let (key_codec, value_codec) = (self.codec()?, self.codec()?);
         if !shards.is_power_of_two() || u32::from(shards) > MAX_SHARDS || !matches!(align, 8 | 16) || clean > 1 {
             return None;
@@ -218,6 +237,7 @@ impl<'a> Reader<'a> {
             file,
             mount,
             keys,
+            capacity,
             key_codec,
             value_codec,
             shards,
@@ -229,6 +249,7 @@ impl<'a> Reader<'a> {
 pub(crate) mod tests {
     use super::*;
 
+    /// Nothing in it is zero but what must be, so that each field shows in the bytes.
     pub(crate) fn sample() -> Checkpoint {
         Checkpoint {
             number: 9,
@@ -240,6 +261,7 @@ pub(crate) mod tests {
             file: FileId { device: 1, inode: 2 },
             mount: 3,
             keys: Keys { hash: *b"0123456789abcdef", sum: 7 },
+            capacity: Capacity { entries: 1000, bytes: 64_000 },
             key_codec: Codec { name: "str".into(), param: vec![] },
             value_codec: Codec { name: "json".into(), param: vec![1, 2] },
             shards: vec![

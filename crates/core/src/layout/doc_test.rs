@@ -1,6 +1,7 @@
 //! `docs/format.md` against the code: every table and every example, in both directions.
 
-use super::checkpoint::{self, CHECKPOINT_MAGIC, Checkpoint, Codec, Link, ShardState};
+use super::checkpoint::tests::sample;
+use super::checkpoint::{self, CHECKPOINT_MAGIC, Checkpoint, ShardState};
 use super::directory::{self, Root};
 use super::extent::{self, Descriptor};
 use super::file::{self, Header, Kind};
@@ -162,30 +163,11 @@ fn the_documents_file_header_is_the_codes() {
     );
 }
 
-/// Nothing in it is zero but what must be, so that each field shows in the bytes.
-fn sample_checkpoint() -> Checkpoint {
-    let chain = vec![Link { id: SegmentId::new(1, 1), end: 65536 }];
-    Checkpoint {
-        number: 9,
-        features: 0,
-        generation: 2,
-        clean: true,
-        align: 8,
-        boot: *b"boot id 16 bytes",
-        file: FileId { device: 1, inode: 2 },
-        mount: 3,
-        keys: KEYS,
-        key_codec: Codec { name: "str".into(), param: vec![] },
-        value_codec: Codec { name: "json".into(), param: vec![1, 2] },
-        shards: vec![ShardState { entries: 5, seq: 6, chain }, ShardState::default()],
-    }
-}
-
 /// Where two checkpoints' bytes differ behind the sum: the place of the field in which they were made to.
 fn difference(change: impl Fn(&mut Checkpoint)) -> (usize, usize) {
-    let mut changed = sample_checkpoint();
+    let mut changed = sample();
     change(&mut changed);
-    let (one, other) = (sample_checkpoint().encode(), changed.encode());
+    let (one, other) = (sample().encode(), changed.encode());
     let differs = |&at: &usize| one[at] != other[at];
     let first = (checkpoint::BODY..one.len().min(other.len())).find(differs).expect("the field is in the bytes");
     let last = (checkpoint::BODY..one.len().min(other.len())).rev().find(differs).unwrap();
@@ -218,13 +200,15 @@ fn the_documents_checkpoint_is_the_codes() {
         at("mount", difference(|checkpoint| checkpoint.mount = !3)),
         at("hash key", difference(|checkpoint| checkpoint.keys.hash = inverted(checkpoint.keys.hash))),
         at("sum key", difference(|checkpoint| checkpoint.keys.sum = !7)),
+        at("capacity entries", difference(|checkpoint| checkpoint.capacity.entries = !1000)),
+        at("capacity bytes", difference(|checkpoint| checkpoint.capacity.bytes = !64_000)),
     ];
     fields("## Checkpoints", 0, &code);
     let parts: Vec<String> = columns::<1>("## Checkpoints", 1).into_iter().map(|[name]| name).collect();
     assert_eq!(parts, ["key codec", "value codec", "each shard", "each link"]);
     let codecs = (4 + 3 + 4) + (4 + 4 + 4 + 2);
-    assert_eq!(sample_checkpoint().encode().len(), 112 + codecs + (24 + 16) + 24);
-    assert_eq!(&sample_checkpoint().encode()[..8], CHECKPOINT_MAGIC);
+    assert_eq!(sample().encode().len(), 128 + codecs + (24 + 16) + 24);
+    assert_eq!(&sample().encode()[..8], CHECKPOINT_MAGIC);
 }
 
 #[test]
@@ -471,7 +455,7 @@ fn golden_headers_and_records_are_read_and_written() {
 
 #[test]
 fn golden_checkpoint_intent_and_slot_are_read_and_written() {
-    let checkpoint = sample_checkpoint();
+    let checkpoint = sample();
     same("checkpoint", &checkpoint.encode());
     assert_eq!(Checkpoint::decode(&example("checkpoint")), Ok(checkpoint));
 

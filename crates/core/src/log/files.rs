@@ -260,6 +260,14 @@ impl Log {
         self.segment(place.segment(), guard)?.record(place.offset(), self.medium.align, &self.medium.keys)
     }
 
+    /// Has the processor fetch a record, if its segment is mapped.
+    #[inline]
+    pub fn prefetch(&self, place: RecordRef, guard: &Guard) {
+        if let Some(segment) = self.segments.load(place.segment(), guard) {
+            segment.log.prefetch(place.offset());
+        }
+    }
+
     /// The size of the next segment: an eighth of the live bytes, and at least four times the record at hand.
     pub fn next_size(&self, live: u64, need: usize) -> u64 {
         let size = (live / 8).clamp(MIN_SEGMENT, MAX_SEGMENT);

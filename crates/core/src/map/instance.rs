@@ -4,11 +4,11 @@ use super::flusher::Flusher;
 use super::options::{DEFAULT_FLUSH_INTERVAL, Options, Sharing};
 use crate::durability::checkpoints::Checkpoints;
 use crate::durability::recover::{self, Opened, Reason, Recovery};
-use crate::layout::checkpoint::Checkpoint;
+use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::{head, names};
 use crate::medium::Medium;
 use crate::shard::{Clearing, Effort, Note, Progress, Shard};
-use crate::sys::FileId;
+use crate::sys::{self, FileId};
 use crate::{Code, Error, Result};
 use parking_lot::Mutex;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ const SYNC_THREADS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub path: PathBuf,
-    /// Differs between two openings of one directory.
+    /// Drawn by lot, from 53 bits: no other opening has it, in this process or another.
     pub number: u64,
     pub medium: Arc<Medium>,
     pub shards: Vec<Shard>,
@@ -58,11 +58,10 @@ pub(crate) struct Service {
 
 impl Instance {
     pub fn new(path: PathBuf, opened: Opened, options: &Options, sharing: Sharing) -> Result<Instance> {
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let Opened { medium, shards, checkpoints, checkpoint, recovery } = opened;
         let instance = Instance {
             path,
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed) + 1,
+            number: u64::from_le_bytes(sys::random()?) >> 11,
             head_id: recover::head_id(&medium.dir).unwrap_or_default(),
             recovery,
             flush_interval: options.flush_interval.unwrap_or(Some(DEFAULT_FLUSH_INTERVAL)),
@@ -90,6 +89,9 @@ impl Instance {
                 Reason::Killed => recover::distrust_extents(&instance.medium, &instance.shards)?,
                 // What was kept is made durable, and only then the index may be trusted again.
                 Reason::Rebuilt => instance.flush()?,
+                Reason::Created if instance.medium.capacity != Capacity::default() => {
+                    instance.shards.iter().try_for_each(Shard::reserve)?;
+                }
                 Reason::Created | Reason::Clean => {}
             }
         }

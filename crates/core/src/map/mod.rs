@@ -1,6 +1,8 @@
 //! The map as its users see it: a handle that checks its arguments and routes each key to its shard.
 
 pub(crate) mod background;
+mod batch;
+mod conditional;
 mod cursor;
 mod flusher;
 mod instance;
@@ -9,13 +11,16 @@ mod pins;
 mod registry;
 mod stats;
 
-pub use crate::layout::checkpoint::Codec;
+pub use crate::layout::checkpoint::{Capacity, Codec};
+pub use batch::Progress;
+pub use conditional::{Amount, NumberType};
 pub use cursor::{Cursor, Iter, Page};
 pub(crate) use options::Sharing;
 pub use options::{Hooks, Options, Recovery};
 pub use pins::Held;
 use pins::Kept;
 pub(crate) use pins::{Pins, Shared};
+pub use registry::Identity;
 pub use stats::Stats;
 
 use crate::layout::record::Type;
@@ -69,8 +74,29 @@ impl Map {
     }
 
     pub(crate) fn open_sharing(path: &Path, options: &Options, sharing: Sharing) -> Result<Map> {
-        let (instance, place) = registry::open(path, options, sharing)?;
-        Ok(Map { instance, place, read_only: options.read_only, closed: AtomicBool::new(false) })
+        Ok(Map::joined(registry::open(path, options, sharing)?, options))
+    }
+
+    /// Joins the map that a handle of this process was asked its [`identity`](Map::identity), as long as one of its handles is
+    /// open. Opens and makes nothing: of the options only `read_only` and what must match count.
+    ///
+    /// # Errors
+    /// `ERR_CLOSED` if that map is closed, also when its directory was opened again since; `ERR_INVALID_ARGUMENT`,
+    /// `ERR_CODEC_MISMATCH`, `ERR_OPTIONS_MISMATCH`, `ERR_LOCKED` as in [`open`](Map::open).
+    pub fn attach(identity: &Identity, options: &Options) -> Result<Map> {
+        Ok(Map::joined(registry::attach(identity, options)?, options))
+    }
+
+    fn joined((instance, place): (Arc<Instance>, Arc<Place>), options: &Options) -> Map {
+        Map { instance, place, read_only: options.read_only, closed: AtomicBool::new(false) }
+    }
+
+    /// What [`attach`](Map::attach) finds this map by.
+    ///
+    /// # Errors
+    /// `ERR_CLOSED`.
+    pub fn identity(&self) -> Result<Identity> {
+        Ok(self.place.identity(self.instance()?))
     }
 
     /// Values start at a multiple of this in this map.
@@ -176,7 +202,7 @@ impl Map {
     /// # Errors
     /// `ERR_TOO_LARGE`, `ERR_NO_SPACE`, `ERR_READ_ONLY`, `ERR_CORRUPT`, `ERR_CLOSED`, `ERR_POISONED`, `ERR_IO`; nothing is changed then.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<bool> {
-        Ok(self.store(key, value, Expect::Any, Keep::Nothing)?.0 == Change::Inserted)
+        Ok(self.store(self.hashed(key)?.1, key, value, Expect::Any, Keep::Nothing)?.0 == Change::Inserted)
     }
 
     /// Removes a key; whether it was there.
@@ -184,7 +210,7 @@ impl Map {
     /// # Errors
     /// As [`put`](Map::put).
     pub fn remove(&self, key: &[u8]) -> Result<bool> {
-        Ok(self.delete(key, Expect::Any, Keep::Nothing)?.0 == Change::Removed)
+        Ok(self.delete(self.hashed(key)?.1, key, Expect::Any, Keep::Nothing)?.0 == Change::Removed)
     }
 
     /// Stores (`Some`) or removes (`None`) if the key's sequence number is `expected`, `None` for an absent key. `false`: it
@@ -193,23 +219,22 @@ impl Map {
     /// # Errors
     /// As [`put`](Map::put).
     pub fn swap(&self, key: &[u8], expected: Option<u64>, value: Option<&[u8]>) -> Result<bool> {
+        let (_, hash) = self.hashed(key)?;
         let (change, _) = match value {
-            Some(value) => self.store(key, value, Expect::Seq(expected), Keep::Nothing)?,
-            None => self.delete(key, Expect::Seq(expected), Keep::Nothing)?,
+            Some(value) => self.store(hash, key, value, Expect::Seq(expected), Keep::Nothing)?,
+            None => self.delete(hash, key, Expect::Seq(expected), Keep::Nothing)?,
         };
         Ok(change != Change::Lost)
     }
 
-    fn store(&self, key: &[u8], value: &[u8], expect: Expect, keep: Keep) -> Result<Kept> {
+    fn store(&self, hash: u64, key: &[u8], value: &[u8], expect: Expect, keep: Keep) -> Result<Kept> {
         let instance = self.writable()?;
-        check_key(key)?;
         if value.len() > MAX_VALUE {
             return Err(Error::new(
                 Code::TooLarge,
                 format!("A value has at most {MAX_VALUE} bytes once encoded; this one has {}.", value.len()),
             ));
         }
-        let hash = instance.medium.keys.hash(key);
         let shard = instance.shard(hash);
         let keys = &instance.medium.keys;
         if value.len() <= MAX_INLINE_VALUE {
@@ -237,10 +262,8 @@ impl Map {
         stored
     }
 
-    fn delete(&self, key: &[u8], expect: Expect, keep: Keep) -> Result<Kept> {
+    fn delete(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<Kept> {
         let instance = self.writable()?;
-        check_key(key)?;
-        let hash = instance.medium.keys.hash(key);
         let shard = instance.shard(hash);
         match shard.remove(hash, key, expect, keep) {
             // The spare is lent out: it comes back once its victim is freed.
@@ -261,6 +284,13 @@ impl Map {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Entries up to which the map was made to grow without making a file or splitting a table: the smallest power of two
+    /// that is neither below the capacity asked for nor below [`len`](Map::len). `clear` and `compact` give that room back.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.instance.medium.capacity.rounded_entries().max(self.len().next_power_of_two())
     }
 
     /// Removes every entry.
@@ -289,7 +319,7 @@ impl Map {
         instance.medium.check_writable()?;
         instance.forget_rest()?;
         while self.writable()?.step(Effort::Full)? {}
-        instance.shrink()
+        self.writable()?.shrink()
     }
 
     /// One step of what the background would do; `false`: nothing is left.

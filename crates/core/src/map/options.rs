@@ -1,7 +1,8 @@
 //! How a map is to be opened.
 
-use crate::layout::checkpoint::Codec;
+use crate::layout::checkpoint::{Capacity, Codec};
 use crate::layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_SHARDS};
+use crate::shard::Share;
 use crate::{Code, Error, Result};
 use std::time::Duration;
 
@@ -9,6 +10,10 @@ pub(crate) const DEFAULT_SHARDS: u32 = 16;
 pub(crate) const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const DEFAULT_MODE: u32 = 0o700;
 
+/// Room asked for in advance ends here: a number with some zeros too many is met as an error, not as a full disk.
+const MAX_CAPACITY_ENTRIES: u64 = 1 << 31;
+/// For one shard's first segment.
+const MAX_CAPACITY_SEGMENT: u64 = 1 << 30;
 /// Who may have the map open in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
@@ -49,6 +54,8 @@ pub struct Options {
     pub value_codec: Option<Codec>,
     /// What a new map gets where none is stated: key and value. Default: `bytes` and `bytes`.
     pub new_codecs: (Codec, Codec),
+    /// What the map is made for, counted at creation only. Default: nothing in particular.
+    pub capacity: Option<Capacity>,
     /// Values start at a multiple of this, 8 or 16; at creation only.
     pub value_align: u8,
     #[doc(hidden)]
@@ -85,6 +92,7 @@ impl Default for Options {
             key_codec: None,
             value_codec: None,
             new_codecs: (Codec::named("bytes"), Codec::named("bytes")),
+            capacity: None,
             value_align: 8,
             hooks: Hooks::default(),
         }
@@ -102,6 +110,15 @@ impl Options {
         }
         if !matches!(self.value_align, 8 | 16) {
             return invalid(format!("Values can be aligned to 8 or 16 bytes, not {}.", self.value_align));
+        }
+        if let Some(capacity) = self.capacity {
+            let shards = u64::from(self.shards.unwrap_or(DEFAULT_SHARDS));
+            let segment = Share::new(capacity, shards, self.value_align.into()).map_or(0, |share| share.segment);
+            if capacity.entries > MAX_CAPACITY_ENTRIES || segment > MAX_CAPACITY_SEGMENT {
+                return invalid(format!(
+                    "capacity can be at most {MAX_CAPACITY_ENTRIES} entries and about 800 MiB a shard. Ask for less, or for more shards."
+                ));
+            }
         }
         if let Some(mode) = self.mode
             && (mode > 0o777 || mode & 0o700 != 0o700)

@@ -119,17 +119,17 @@ impl Map {
 
     /// [`put`](Map::put) that pins what it replaced or what it wrote.
     pub(crate) fn put_keeping(&self, key: &[u8], value: &[u8], keep: Keep) -> Result<Option<Pin>> {
-        Ok(self.store(key, value, Expect::Any, keep)?.1)
+        Ok(self.store(self.hashed(key)?.1, key, value, Expect::Any, keep)?.1)
     }
 
     /// Stores the value if the key is absent, and pins it; `None`: it is there.
     pub(crate) fn put_absent(&self, key: &[u8], value: &[u8]) -> Result<Option<Pin>> {
-        Ok(self.store(key, value, Expect::Seq(None), Keep::New)?.1)
+        Ok(self.store(self.hashed(key)?.1, key, value, Expect::Seq(None), Keep::New)?.1)
     }
 
     /// [`remove`](Map::remove) that pins what it removed.
     pub(crate) fn take(&self, key: &[u8]) -> Result<Option<Pin>> {
-        Ok(self.delete(key, Expect::Any, Keep::Old)?.1)
+        Ok(self.delete(self.hashed(key)?.1, key, Expect::Any, Keep::Old)?.1)
     }
 }
 

@@ -14,12 +14,25 @@ use crate::{Code, Error, Result};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What tells one opening of a map from every other, of this directory and of others: plain data that holds nothing open.
+/// [`Map::attach`](crate::Map::attach) finds the open map by it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Where the map was first opened in this process.
+    pub path: PathBuf,
+    pub device: u64,
+    pub inode: u64,
+    /// As in [`Stats`](crate::Stats).
+    pub instance: u64,
+}
+
 /// A directory's place in the registry. Its lock is held while the map opens or closes, so that neither meets the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Place {
+    id: FileId,
     open: Mutex<Option<Open>>,
 }
 
@@ -33,7 +46,8 @@ static PLACES: Mutex<Option<HashMap<FileId, Arc<Place>>>> = Mutex::new(None);
 
 fn place(id: FileId) -> Arc<Place> {
     let mut places = PLACES.lock();
-    Arc::clone(places.get_or_insert_default().entry(id).or_default())
+    let made = || Arc::new(Place { id, open: Mutex::new(None) });
+    Arc::clone(places.get_or_insert_default().entry(id).or_insert_with(made))
 }
 
 /// Joins the instance of the directory or opens one.
@@ -44,10 +58,7 @@ pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(
     let place = place(id);
     let mut open = place.open.lock();
     if let Some(open) = open.as_mut() {
-        check_sharing(&open.instance, sharing)?;
-        check_join(&open.instance, options)?;
-        open.handles += 1;
-        let instance = Arc::clone(&open.instance);
+        let instance = open.join(options, sharing)?;
         return Ok((instance, Arc::clone(&place)));
     }
     let instance = Arc::new(open_instance(dir, path, options, sharing)?);
@@ -59,7 +70,42 @@ pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(
     Ok((instance, place))
 }
 
+/// Joins the instance that goes by this identity, if it is still open. No file is touched.
+pub(crate) fn attach(identity: &Identity, options: &Options) -> Result<(Arc<Instance>, Arc<Place>)> {
+    options.check()?;
+    let id = FileId { device: identity.device, inode: identity.inode };
+    let place = PLACES.lock().as_ref().and_then(|places| places.get(&id).cloned());
+    if let Some(place) = place
+        && let Some(open) = place.open.lock().as_mut()
+        && place.identity(&open.instance) == *identity
+    {
+        let instance = open.join(options, Sharing::Shared)?;
+        return Ok((instance, Arc::clone(&place)));
+    }
+    Err(Error::new(
+        Code::Closed,
+        format!(
+            "The map that this handle stands for, {}, is not open in this process any more. Open its directory instead.",
+            identity.path.display()
+        ),
+    ))
+}
+
+impl Open {
+    fn join(&mut self, options: &Options, sharing: Sharing) -> Result<Arc<Instance>> {
+        check_sharing(&self.instance, sharing)?;
+        check_join(&self.instance, options)?;
+        self.handles += 1;
+        Ok(Arc::clone(&self.instance))
+    }
+}
+
 impl Place {
+    pub fn identity(&self, instance: &Instance) -> Identity {
+        let FileId { device, inode } = self.id;
+        Identity { path: instance.path.clone(), device, inode, instance: instance.number }
+    }
+
     /// Another handle of the instance; `false` if that is not the open one any more.
     pub fn join(&self, instance: &Arc<Instance>) -> bool {
         match self.open.lock().as_mut() {
@@ -325,6 +371,7 @@ fn first_checkpoint(options: &Options) -> Result<Checkpoint> {
         file: FileId::default(),
         mount: 0,
         keys: Keys { hash: sys::random()?, sum: u64::from_le_bytes(sys::random()?) },
+        capacity: options.capacity.unwrap_or_default(),
         key_codec: options.key_codec.clone().unwrap_or_else(|| options.new_codecs.0.clone()),
         value_codec: options.value_codec.clone().unwrap_or_else(|| options.new_codecs.1.clone()),
         shards: vec![Default::default(); shards],

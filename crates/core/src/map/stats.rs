@@ -43,7 +43,7 @@ pub struct Stats {
     pub recovery: Recovery,
     /// Where the map was first opened in this process.
     pub path: String,
-    /// Differs between two openings of one directory.
+    /// Differs between two openings of one directory; a JavaScript number holds it.
     pub instance: u64,
 }
 

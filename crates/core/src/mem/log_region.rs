@@ -1,5 +1,6 @@
 //! A region that only grows: bytes are written once, above the published end, and read below it.
 
+use super::prefetch::{LINE, prefetch};
 use super::region::Region;
 use super::sync::AtomicU64;
 use std::io;
@@ -8,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The header's length: the only part of a segment that is reached as words.
 const HEADER: usize = 64;
+/// Header, key and value of about a hundred bytes; the processor's own prefetching follows longer ones.
+const LINES_OF_A_RECORD: usize = 3;
 
 /// A segment's mapping. Everything below `published` is immutable for as long as the mapping lives; above it one writer,
 /// which holds the shard's lock, copies records in.
@@ -53,6 +56,16 @@ impl LogRegion {
         // - end ≤ published ≤ the mapping's length, and the mapping lives as long as `self`;
         // - bytes below `published` are written by nobody: `write` refuses offsets below it, and it never falls.
         Some(unsafe { std::slice::from_raw_parts(self.region.as_mut_ptr().add(offset), len) })
+    }
+
+    /// Has the processor fetch what stands from an offset on: a short record's lines.
+    #[inline]
+    pub fn prefetch(&self, offset: usize) {
+        for line in 0..LINES_OF_A_RECORD {
+            if let Some([byte]) = self.bytes(offset + line * LINE, 1) {
+                prefetch(byte);
+            }
+        }
     }
 
     /// Copies bytes in above the published end. Two writers at once, or an offset below the end, are bugs and panic.

@@ -6,6 +6,8 @@ pub(crate) mod epoch;
 #[cfg(not(loom))]
 mod log_region;
 #[cfg(not(loom))]
+mod prefetch;
+#[cfg(not(loom))]
 mod region;
 #[cfg(not(loom))]
 mod slots;
@@ -17,6 +19,8 @@ pub(crate) use bits::Bits;
 pub(crate) use epoch::{Guard, READERS, Stamp, enter, guarded};
 #[cfg(not(loom))]
 pub(crate) use log_region::LogRegion;
+#[cfg(not(loom))]
+pub(crate) use prefetch::prefetch;
 #[cfg(not(loom))]
 pub(crate) use region::{Access, Region};
 #[cfg(not(loom))]

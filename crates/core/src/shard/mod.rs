@@ -9,6 +9,7 @@ mod numbers;
 mod pin;
 mod read;
 mod rebuild;
+mod reserve;
 mod room;
 mod scan;
 mod write;
@@ -18,6 +19,7 @@ pub(crate) use compact::{Effort, Progress};
 pub(crate) use note::Note;
 pub(crate) use pin::{Keep, Pin, PinnedValue};
 pub(crate) use read::Found;
+pub(crate) use reserve::Share;
 pub(crate) use scan::{Copied, Portion, Position};
 pub(crate) use write::{Body, Change, Expect};
 
@@ -263,7 +265,7 @@ impl Shard {
     fn after_change(&self, writer: &mut Writer) {
         let tail = self.tail();
         let mut wanted = !std::mem::replace(&mut writer.changed, true);
-        if !writer.asked_ahead && tail.offset() as u64 * 2 > writer.tail_size {
+        if !writer.asked_ahead && self.wants_successor(tail, writer.tail_size) {
             writer.asked_ahead = true;
             wanted = true;
         }

@@ -55,7 +55,7 @@ impl Shard {
             segments: (writer.chain.len() + writer.emptied.len()) as u64,
             largest_segment: writer.largest,
             index_bytes: self.index.bytes(&guard),
-            index_bound: page.load(head::PEAK) * INDEX_PER_ENTRY + INDEX_BESIDES,
+            index_bound: page.load(head::PEAK).max(self.reserved_entries()) * INDEX_PER_ENTRY + INDEX_BESIDES,
             tables: page.load(head::TABLES),
             extent_bytes: page.load(head::EXTENTS),
             pins: writer.pinned().count() as u64,

@@ -7,6 +7,7 @@ use crate::layout::segment::RecordRef;
 use crate::log::{Record, extent};
 use crate::mem::{Guard, enter};
 use crate::{Error, Result};
+use std::convert::Infallible;
 use std::fs::File;
 use std::sync::atomic::Ordering;
 
@@ -40,6 +41,22 @@ impl Shard {
     pub fn contains(&self, hash: u64, key: &[u8]) -> Result<bool> {
         let guard = enter();
         Ok(self.lookup(hash, key, &guard)?.is_some())
+    }
+
+    /// Has the processor fetch where the search for a hash begins. A hint: what is wrong is met by the search itself.
+    pub fn prefetch_slot(&self, hash: u64, for_change: bool, guard: &Guard) {
+        if let Ok(Some(place)) = self.index.resolve(hash, guard) {
+            place.table.prefetch(hash, for_change);
+        }
+    }
+
+    /// The same for the record that the search is likely to end at.
+    pub fn prefetch_record(&self, hash: u64, guard: &Guard) {
+        if let Ok(Some(place)) = self.index.resolve(hash, guard)
+            && let Ok(Probe::Live { record, .. }) = place.table.probe(hash, |_| Ok::<_, Infallible>(true))
+        {
+            self.log.prefetch(RecordRef(record), guard);
+        }
     }
 
     /// The key's record. What was found counts only if the way to it was still the same afterwards, on a miss too.

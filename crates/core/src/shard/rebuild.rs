@@ -121,7 +121,7 @@ impl Shard {
         }
         let last = plan.segments.len() - 1;
         page.store(head::TAIL, RecordRef::new(last, plan.segments[last].end as usize).0);
-        self.index.create(&guard)?;
+        self.index.create(self.first_depth(), &guard)?;
         let rebuilt = self.fill_index(&mut writer, plan.segments.len(), plan.cleared, &guard)?;
         writer.high = plan.segments.len();
         let fresh = self.log.make(self.log.next_size(page.load(head::LIVE), 0))?;
@@ -178,7 +178,7 @@ impl Shard {
 
     fn remake_index(&self, writer: &mut Writer, segments: usize, cleared: u64, guard: &Guard) -> Result<()> {
         self.index.discard(&mut writer.queue);
-        self.index.create(guard)?;
+        self.index.create(self.first_depth(), guard)?;
         writer.victim = None;
         self.fill_index(writer, segments, cleared, guard).map(drop)
     }

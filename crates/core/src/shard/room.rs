@@ -45,15 +45,16 @@ impl Shard {
             page.store(field, 0);
         }
         self.log.ensure_table()?;
-        let prepared = self.log.make(self.log.next_size(0, 0))?;
-        if let Err(error) = self.index.create(guard) {
+        let prepared = self.log.make(self.first_segment())?;
+        if let Err(error) = self.index.create(self.first_depth(), guard) {
             self.log.discard(prepared);
             return Err(error);
         }
         self.join(writer, prepared, guard)?;
         page.store(head::SUM, 0);
         page.store(head::WRITTEN, 1);
-        Ok(())
+        // A map with room for all that is to come makes no file on the way, the next index file included.
+        if self.reserved_entries() > 0 { self.index.make_ahead() } else { Ok(()) }
     }
 
     /// Makes sure that the tail has room for a record. On a full disk a delete or a compaction may be given a part of the
@@ -204,6 +205,13 @@ impl Shard {
         Ok(())
     }
 
+    /// Whether the tail is so full that its successor is to be made: half, or, where it was made long on purpose, but for
+    /// one ordinary segment's length.
+    pub(super) fn wants_successor(&self, tail: RecordRef, size: u64) -> bool {
+        let used = tail.offset() as u64;
+        used * 2 > size && size.saturating_sub(used) < self.log.next_size(self.page().load(head::LIVE), 0)
+    }
+
     pub(super) fn wants_prefault(&self, tail: RecordRef) -> bool {
         let done = self.prefaulted.load(Ordering::Relaxed);
         tail.offset() + PREFAULT / 2 > done && done != usize::MAX
@@ -225,7 +233,7 @@ impl Shard {
             let mark = if to >= segment.log.len() { usize::MAX } else { to };
             self.prefaulted.store(mark, Ordering::Relaxed);
         }
-        if tail.offset() * 2 > segment.log.len() {
+        if self.wants_successor(tail, segment.size()) {
             self.log.make_ahead(self.page().load(head::LIVE))?;
         }
         self.index.make_ahead()

@@ -1,0 +1,36 @@
+// This library, as it comes.
+import { join } from 'node:path'
+import { bytes, DiskMap, json, native, str } from 'opendiskmap'
+
+const codecs = { text: str, u64: native.u64, bytes, object: json() }
+
+/** @type {import('./index.mjs').Engine} */
+export const opendiskmap = {
+  name: 'opendiskmap',
+  settings: 'defaults (a flush in the background every second); objects by `json()`',
+  persists: true,
+  threads: true,
+  open(place, kind) {
+    // Which of the codecs it is does not matter to the verbs.
+    const codec = /** @type {Record<string, any>} */ (codecs)
+    /** @type {DiskMap<any, any>} */
+    const map = DiskMap.open(join(place, 'map.odm'), {
+      key: codec[kind.key],
+      value: codec[kind.value],
+    })
+    return {
+      inFlight: 0,
+      get: (key) => map.get(key),
+      set: (key, value) => map.set(key, value),
+      delete: (key) => map.delete(key),
+      scan() {
+        let seen = 0
+        for (const [key, value] of map) if (key !== undefined && value !== undefined) seen++
+        return seen
+      },
+      getMany: (keys) => map.getMany(keys),
+      setMany: (entries) => map.setMany(entries),
+      close: () => map.close(),
+    }
+  },
+}

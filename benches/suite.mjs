@@ -1,0 +1,149 @@
+// Workloads beside what people use today. Every engine runs in a process of its own, all of them once per round, and ratios
+// are taken within a round.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { engineNames, loadEngine, packageOf } from './engines/index.mjs'
+import { peerVersion } from './engines/peer.mjs'
+import { answer, inProcess } from './kit/child.mjs'
+import { machine } from './kit/machine.mjs'
+import { makePlace } from './kit/place.mjs'
+import { progress, table } from './kit/report.mjs'
+import { cells, heading } from './kit/results.mjs'
+import { openSteps } from './workloads/open.mjs'
+import { workloadOf, workloads } from './workloads/index.mjs'
+
+/** @typedef {import('./kit/results.mjs').Results} Results */
+/** @typedef {import('./kit/results.mjs').Table} Table */
+/** @typedef {import('./workloads/index.mjs').Workload} Workload */
+
+const self = new URL(import.meta.url)
+const root = new URL('../', import.meta.url)
+const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+
+const tasks = {
+  /** Whether an engine works here at all. @param {{ engine: string }} input */
+  async probe({ engine: name }) {
+    try {
+      const engine = await loadEngine(name)
+      const store = await engine.open(makePlace(), { key: 'text', value: 'text' })
+      await store.set('key', 'value')
+      if (store.get('key') !== 'value') throw new Error('it does not give back what it got')
+      await store.close()
+      return { settings: engine.settings }
+    } catch (error) {
+      // Without the places of this machine, and without the stack of what required it.
+      const [why = ''] = /** @type {Error} */ (error).message.split('\n')
+      return { absent: why.replaceAll(root.pathname, '') }
+    }
+  },
+
+  /** @param {{ workload: string, engine: string } & import('./workloads/index.mjs').Input} input */
+  async run({ workload: name, engine, ...input }) {
+    const workload = workloadOf(name)
+    const loaded = await loadEngine(engine)
+    if (workload.takes?.(loaded) === false) return {}
+    return workload.run(loaded, input)
+  },
+
+  /** @param {{ engine: string, step: keyof typeof openSteps, place: string, entries: number }} input */
+  async openStep({ engine, step, place, entries }) {
+    return openSteps[step](await loadEngine(engine), { place, entries })
+  },
+}
+
+/** Which engines there are, with their versions and settings. @returns {Promise<Omit<Results, 'tables'>>} */
+async function probe() {
+  /** @type {Omit<Results, 'tables'>} */
+  const found = { machine, versions: {}, settings: {}, absent: {} }
+  for (const engine of engineNames) {
+    /** @type {{ settings?: string, absent?: string }} */
+    const { settings, absent } = await inProcess(self, 'probe', { engine }).catch(
+      (/** @type {Error} */ error) => ({ absent: error.message }),
+    )
+    if (settings === undefined) {
+      found.absent[engine] = absent ?? ''
+      progress(`${engine} is not measured: ${absent}`)
+      continue
+    }
+    found.settings[engine] = settings
+    const name = packageOf(engine)
+    found.versions[engine] =
+      name === undefined
+        ? engine === 'Map'
+          ? `V8 ${process.versions.v8}`
+          : version
+        : `${name} ${peerVersion(name)}`
+  }
+  return found
+}
+
+/**
+ * @param {Workload} workload
+ * @param {string[]} engines
+ * @param {{ entries: number, rounds: number, place: string }} size `place`: a folder that the engines get one after the
+ *   other, and that is removed here, because an engine may crash
+ * @returns {Promise<Table>}
+ */
+async function measure(workload, engines, { entries: base, rounds, place }) {
+  const { name, title, unit, notes } = workload
+  const entries = Math.max(1, Math.round(base * workload.share))
+  /** @type {import('./kit/results.mjs').Row[]} */
+  const rows = workload.rows.map((row) => {
+    const wanted = workload.wanted?.[row]
+    return { name: row, times: {}, ...(wanted && { wanted }) }
+  })
+  for (let round = 0; round < rounds; round++) {
+    for (let n = 0; n < engines.length; n++) {
+      // Another one begins each round, so that none always follows the same.
+      const engine = engines[(n + round) % engines.length] ?? ''
+      progress(`${name}, round ${round + 1} of ${rounds}: ${engine}`)
+      mkdirSync(place)
+      const input = { workload: name, engine, entries, seed: 1 + round * 10, place }
+      /** @type {Record<string, number>} */
+      const result = await inProcess(self, 'run', input).catch((/** @type {Error} */ error) => {
+        progress(`${name}: ${engine} failed: ${error.message}`)
+        process.exitCode = 1
+        return {}
+      })
+      rmSync(place, { recursive: true })
+      for (const { name: row, times } of rows) {
+        const all = (times[engine] ??= Array.from({ length: rounds }, () => null))
+        all[round] = result[row] ?? null
+      }
+    }
+  }
+  const date = new Date().toISOString().slice(0, 10)
+  return { name, title, unit, date, entries, rounds, rows, notes }
+}
+
+if (!(await answer(tasks))) {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '3' },
+      entries: { type: 'string', default: '1000000' },
+      json: { type: 'string' },
+    },
+  })
+  const size = {
+    rounds: Number(values.rounds),
+    entries: Number(values.entries),
+    place: join(makePlace(), 'store'),
+  }
+  const chosen = positionals.length > 0 ? positionals.map(workloadOf) : workloads
+  const found = await probe()
+  const engines = Object.keys(found.settings)
+  /** @type {Results} */
+  const results = { ...found, tables: [] }
+  for (const workload of chosen) {
+    const measured = await measure(workload, engines, size)
+    results.tables.push(measured)
+    const { head, rows } = cells(measured, engines)
+    const absent = Object.entries(found.absent).map(([engine, why]) => `${engine}: absent, ${why}`)
+    table(heading(measured), head, rows, [...measured.notes, ...absent])
+    // After each table, so that a run that is ended keeps what it has.
+    if (values.json !== undefined)
+      writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`)
+  }
+}

@@ -1,0 +1,92 @@
+//! Room made when the map is: as many tables and as long a first segment as the map's creator asked for.
+
+use super::Shard;
+use crate::Result;
+use crate::layout::checkpoint::Capacity;
+use crate::layout::record::HEADER;
+use crate::layout::segment::{FIRST_RECORD, MIN_SEGMENT};
+use crate::layout::table::FULL;
+use crate::mem::enter;
+
+/// Entries that a table is made for. Hashes spread evenly: a table meant for so many gets to `FULL` once in 10^12.
+const TABLE_ENTRIES: u64 = FULL as u64 * 7 / 9;
+
+/// One shard's part of a map's capacity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    entries: u64,
+    /// The first segment's length.
+    pub segment: u64,
+}
+
+impl Share {
+    /// What a shard needs, with a margin for those that get more than their part; `None` if nothing was asked for.
+    pub fn new(capacity: Capacity, shards: u64, align: usize) -> Option<Share> {
+        if capacity == Capacity::default() {
+            return None;
+        }
+        let part = capacity.rounded_entries().div_ceil(shards);
+        // Six standard deviations; one shard gets everything.
+        let entries = if shards > 1 { part + 6 * part.isqrt() } else { part };
+        let record = (HEADER + 2 * align) as u64;
+        let bytes = capacity.bytes.div_ceil(shards).saturating_add(entries.saturating_mul(record));
+        // What is left at the end is more than would have a successor made.
+        let segment = bytes.saturating_add(bytes / 4).saturating_add(MIN_SEGMENT + FIRST_RECORD as u64);
+        Some(Share { entries, segment: segment.checked_next_multiple_of(MIN_SEGMENT).unwrap_or(u64::MAX) })
+    }
+
+    /// Depth of the directory: its tables hold the entries without a split.
+    pub fn depth(&self) -> u32 {
+        self.entries.div_ceil(TABLE_ENTRIES).max(1).next_power_of_two().trailing_zeros()
+    }
+}
+
+impl Shard {
+    fn share(&self) -> Option<Share> {
+        Share::new(self.medium.capacity, 1 << self.medium.shard_bits, self.align())
+    }
+
+    /// Makes the shard's files now instead of at its first write.
+    pub fn reserve(&self) -> Result<()> {
+        let guard = enter();
+        let mut writer = self.lock_for_write()?;
+        if !self.is_written() {
+            self.create(&mut writer, &guard)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn first_depth(&self) -> u32 {
+        self.share().map_or(0, |share| share.depth())
+    }
+
+    pub(super) fn first_segment(&self) -> u64 {
+        self.share().map_or(0, |share| share.segment).max(self.log.next_size(0, 0))
+    }
+
+    /// Entries that the index is made for, also while there are fewer.
+    pub(super) fn reserved_entries(&self) -> u64 {
+        self.share().map_or(0, |share| share.entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_has_room_for_its_entries_and_is_not_twice_as_large_as_needed() {
+        for shards in [1, 16, 64] {
+            for entries in [1u64, 100, 1_000, 65_536, 1_000_000, 1 << 31] {
+                let bytes = entries * 116;
+                let share = Share::new(Capacity { entries, bytes }, shards, 8).unwrap();
+                let tables = 1u64 << share.depth();
+                assert!(tables * u64::from(FULL) >= share.entries * 8 / 7);
+                assert!(tables == 1 || tables * TABLE_ENTRIES < share.entries * 2);
+                assert!(share.segment * shards >= bytes + entries * 40);
+            }
+        }
+        assert!(Share::new(Capacity { entries: u64::MAX, bytes: u64::MAX }, 64, 16).unwrap().segment > 1 << 60);
+        assert!(Share::new(Capacity::default(), 16, 8).is_none());
+    }
+}

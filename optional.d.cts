@@ -1,0 +1,2 @@
+/** The package msgpackr; throws if it is not installed. */
+export declare function msgpackr(): object
