@@ -1,9 +1,10 @@
 //! Many keys in one call. A lookup waits for two cache misses, one after the other; those of a group of keys overlap.
 
+use super::instance::Instance;
 use super::{Map, check_key};
 use crate::Result;
-use crate::mem::enter;
-use crate::shard::{Change, Expect, Found, Keep};
+use crate::mem::{Guard, enter};
+use crate::shard::{Change, Expect, Found, Hint, Keep};
 use std::ops::ControlFlow;
 
 /// Keys whose misses overlap. More would push each other's lines out of what the processor keeps open at once.
@@ -35,32 +36,45 @@ impl Map {
         let mut seen = 0;
         let mut keys = keys.into_iter();
         let mut group = Vec::with_capacity(GROUP);
-        while self.next_group(&mut keys, |key| key, false, &mut group)? {
-            let mut guard = Some(enter());
-            for &(hash, key) in &group {
-                check_key(key)?;
-                let shard = instance.shard(hash);
-                let found = shard.read(hash, key, |found, _| match found {
-                    Found::Inline(bytes) => Ok(visit(Some(bytes))),
-                    Found::Extent(file, descriptor) => Err((file, descriptor)),
-                })?;
-                let flow = match found {
-                    None => visit(None),
-                    Some(Ok(flow)) => flow,
-                    Some(Err((file, descriptor))) => {
-                        // Nobody's freeing waits for a file to be read.
-                        guard = None;
-                        long.clear();
-                        shard.read_extent(&file, &descriptor, &mut long)?;
-                        visit(Some(&long))
+        while instance.next_group(&mut keys, |key| key, &mut group) {
+            let mut rest = &group[..];
+            while !rest.is_empty() {
+                let mut extent = None;
+                let before = seen;
+                let guard = enter();
+                let hints = instance.look_ahead(rest, false, &guard);
+                for (&(hash, key), &hint) in rest.iter().zip(&hints) {
+                    check_key(key)?;
+                    let shard = instance.shard(hash);
+                    let found = shard.read_from(hint, hash, key, &guard, |found, _| match found {
+                        Found::Inline(bytes) => Ok(visit(Some(bytes))),
+                        Found::Extent(file, descriptor) => Err((file, descriptor)),
+                    })?;
+                    let flow = match found {
+                        None => visit(None),
+                        Some(Ok(flow)) => flow,
+                        Some(Err(found)) => {
+                            extent = Some((shard, found));
+                            break;
+                        }
+                    };
+                    if flow.is_break() {
+                        return Ok(seen);
                     }
-                };
-                if flow.is_break() {
-                    return Ok(seen);
+                    seen += 1;
                 }
-                seen += 1;
+                // Nobody's freeing waits for a file to be read.
+                drop(guard);
+                if let Some((shard, (file, descriptor))) = extent {
+                    long.clear();
+                    shard.read_extent(&file, &descriptor, &mut long)?;
+                    if visit(Some(&long)).is_break() {
+                        return Ok(seen);
+                    }
+                    seen += 1;
+                }
+                rest = &rest[seen - before..];
             }
-            drop(guard);
         }
         Ok(seen)
     }
@@ -90,10 +104,12 @@ impl Map {
         let instance = self.instance()?;
         let mut keys = keys.into_iter();
         let mut group = Vec::with_capacity(GROUP);
-        while self.next_group(&mut keys, |key| key, false, &mut group)? {
-            for &(hash, key) in &group {
+        while instance.next_group(&mut keys, |key| key, &mut group) {
+            let guard = enter();
+            let hints = instance.look_ahead(&group, false, &guard);
+            for (&(hash, key), &hint) in group.iter().zip(&hints) {
                 check_key(key)?;
-                visit(instance.shard(hash).contains(hash, key)?);
+                visit(instance.shard(hash).contains_from(hint, hash, key, &guard)?);
             }
         }
         Ok(())
@@ -135,7 +151,9 @@ impl Map {
         let mut items = items.into_iter();
         let mut group = Vec::with_capacity(GROUP);
         let ended = (|| {
-            while self.next_group(&mut items, &key, true, &mut group)? {
+            let instance = self.instance()?;
+            while instance.next_group(&mut items, &key, &mut group) {
+                instance.look_ahead(&group, true, &enter());
                 for &(hash, item) in &group {
                     check_key(key(item))?;
                     change(hash, item)?;
@@ -146,29 +164,33 @@ impl Map {
         })();
         Progress { done, ended }
     }
+}
 
-    /// The next keys with their hashes, their slots and records on the way into the cache; `false`: there are none.
+impl Instance {
+    /// The next keys with their hashes; `false`: there are none.
     fn next_group<'k, T: Copy>(
         &self,
         items: &mut impl Iterator<Item = T>,
         key: impl Fn(T) -> &'k [u8],
-        for_change: bool,
         group: &mut Vec<(u64, T)>,
-    ) -> Result<bool> {
-        let instance = self.instance()?;
+    ) -> bool {
         group.clear();
-        for item in items.take(GROUP) {
-            group.push((instance.medium.keys.hash(key(item)), item));
-        }
+        group.extend(items.take(GROUP).map(|item| (self.medium.keys.hash(key(item)), item)));
+        !group.is_empty()
+    }
+
+    /// Has the processor fetch the keys' slots, all of them before the first is looked at, and then their records.
+    fn look_ahead<'g, T>(&'g self, group: &[(u64, T)], for_change: bool, guard: &'g Guard) -> [Hint<'g>; GROUP] {
+        let mut hints = [Hint::default(); GROUP];
+        // One key has nothing to overlap with.
         if group.len() > 1 {
-            let guard = enter();
-            for &(hash, _) in group.iter() {
-                instance.shard(hash).prefetch_slot(hash, for_change, &guard);
+            for (&(hash, _), hint) in group.iter().zip(&mut hints) {
+                *hint = self.shard(hash).look_ahead(hash, for_change, guard);
             }
-            for &(hash, _) in group.iter() {
-                instance.shard(hash).prefetch_record(hash, &guard);
+            for (&(hash, _), hint) in group.iter().zip(&hints) {
+                self.shard(hash).prefetch_record(hint, hash, guard);
             }
         }
-        Ok(!group.is_empty())
+        hints
     }
 }

@@ -1,7 +1,7 @@
 //! Reading without a lock.
 
 use super::{OPEN, Shard};
-use crate::index::Probe;
+use crate::index::{Place, Probe};
 use crate::layout::extent::Descriptor;
 use crate::layout::segment::RecordRef;
 use crate::log::{Record, extent};
@@ -21,12 +21,29 @@ pub(crate) enum Found<'a> {
     Extent(File, Descriptor),
 }
 
+/// The table that a hash led to, looked up before the search; nothing where there was none.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hint<'g>(Option<Place<'g>>);
+
 impl Shard {
     /// Calls `copy` with the key's value and sequence number. It must not call the map, nor anything that may.
     #[inline]
     pub fn read<R>(&self, hash: u64, key: &[u8], copy: impl FnOnce(Found<'_>, u64) -> R) -> Result<Option<R>> {
         let guard = enter();
-        let Some(record) = self.lookup(hash, key, &guard)? else { return Ok(None) };
+        self.read_from(Hint::default(), hash, key, &guard, copy)
+    }
+
+    /// The same, for one who has looked ahead.
+    #[inline]
+    pub fn read_from<'g, R>(
+        &'g self,
+        hint: Hint<'g>,
+        hash: u64,
+        key: &[u8],
+        guard: &'g Guard,
+        copy: impl FnOnce(Found<'_>, u64) -> R,
+    ) -> Result<Option<R>> {
+        let Some(record) = self.lookup_from(hint, hash, key, guard)? else { return Ok(None) };
         Ok(Some(copy(self.found(&record)?, record.header.seq)))
     }
 
@@ -39,24 +56,60 @@ impl Shard {
 
     #[inline]
     pub fn contains(&self, hash: u64, key: &[u8]) -> Result<bool> {
-        let guard = enter();
-        Ok(self.lookup(hash, key, &guard)?.is_some())
+        self.contains_from(Hint::default(), hash, key, &enter())
     }
 
-    /// Has the processor fetch where the search for a hash begins. A hint: what is wrong is met by the search itself.
-    pub fn prefetch_slot(&self, hash: u64, for_change: bool, guard: &Guard) {
-        if let Ok(Some(place)) = self.index.resolve(hash, guard) {
+    #[inline]
+    pub fn contains_from<'g>(&'g self, hint: Hint<'g>, hash: u64, key: &[u8], guard: &'g Guard) -> Result<bool> {
+        Ok(self.lookup_from(hint, hash, key, guard)?.is_some())
+    }
+
+    /// Has the processor fetch where the search for a hash begins. What is wrong is met by the search itself.
+    #[inline]
+    pub fn look_ahead<'g>(&'g self, hash: u64, for_change: bool, guard: &'g Guard) -> Hint<'g> {
+        let place = self.index.resolve(hash, guard).ok().flatten();
+        if let Some(place) = &place {
             place.table.prefetch(hash, for_change);
         }
+        Hint(place)
     }
 
     /// The same for the record that the search is likely to end at.
-    pub fn prefetch_record(&self, hash: u64, guard: &Guard) {
-        if let Ok(Some(place)) = self.index.resolve(hash, guard)
+    #[inline]
+    pub fn prefetch_record(&self, hint: &Hint<'_>, hash: u64, guard: &Guard) {
+        if let Some(place) = hint.0
             && let Ok(Probe::Live { record, .. }) = place.table.probe(hash, |_| Ok::<_, Infallible>(true))
         {
             self.log.prefetch(RecordRef(record), guard);
         }
+    }
+
+    /// Goes by the hint once; what it led to is checked as ever.
+    #[inline]
+    fn lookup_from<'g>(
+        &'g self,
+        hint: Hint<'g>,
+        hash: u64,
+        key: &[u8],
+        guard: &'g Guard,
+    ) -> Result<Option<Record<'g>>> {
+        match hint.0.and_then(|place| self.attempt(&place, hash, key, guard)) {
+            Some(found) => Ok(found),
+            None => self.lookup(hash, key, guard),
+        }
+    }
+
+    /// Searches a table; `None` if what was found does not count.
+    #[inline]
+    fn attempt<'g>(&'g self, place: &Place<'g>, hash: u64, key: &[u8], guard: &'g Guard) -> Option<Option<Record<'g>>> {
+        let mut found = None;
+        // An error may come of a race as well as of damage: at the lock it shows which.
+        match place.table.probe(hash, |record| self.is_key(record, key, &mut found, guard)).ok()? {
+            Probe::Live { .. } => {}
+            Probe::Vacant { .. } => found = None,
+        }
+        // Acquire: as in `lookup`.
+        (self.index.still(place) && self.state.load(Ordering::Acquire) == OPEN).then_some(found)
     }
 
     /// The key's record. What was found counts only if the way to it was still the same afterwards, on a miss too.
@@ -74,14 +127,7 @@ impl Shard {
                 }
                 break;
             };
-            let mut found = None;
-            // An error may come of a race as well as of damage: at the lock it shows which.
-            match place.table.probe(hash, |record| self.is_key(record, key, &mut found, guard)) {
-                Ok(Probe::Live { .. }) => {}
-                Ok(Probe::Vacant { .. }) => found = None,
-                Err(_) => break,
-            }
-            if self.index.still(&place) && self.state.load(Ordering::Acquire) == OPEN {
+            if let Some(found) = self.attempt(&place, hash, key, guard) {
                 return Ok(found);
             }
         }
