@@ -1,48 +1,38 @@
 import { isDetached, octetsOf } from './codecs/octets.js'
 import type { KeyDriver } from './codecs/types.js'
+import { keyColumn, valueColumn, type Column, type Part } from './column.js'
 import { badArgument, describe, DiskMapError } from './errors.js'
-import { limits } from './native.js'
-import {
-  givePage,
-  keyWriter,
-  PAGE_BYTES,
-  Pages,
-  takePage,
-  valueReader,
-  valueWriter,
-  type Page,
-  type Part,
-} from './page.js'
+import { givePage, PAGE_BYTES, takePage, valueReader, type Page } from './page.js'
+import type { Sizes } from './native.js'
 import { meta } from './scratch.js'
 import type { Verbs } from './verbs.js'
 
-// A string's UTF-8 ends within so many bytes of where there is no room for more of it.
-const LONGEST_CHARACTER = 4
-
-/** Keys packed for the addon. */
+/** Keys on their way to the engine. */
 interface Packed {
   readonly parts: readonly Part[]
-  /** The size of each key, or 0 if each stands behind its length. */
-  readonly size: number
   /** Where they stand, if not in the caller's own array. */
-  readonly pages: Pages | undefined
+  readonly column: Column<never> | undefined
 }
 
 /** The values of many keys, in order. */
 export function getMany<K, V>(verbs: Verbs<K, V>, given: unknown): (V | undefined)[] {
-  const { parts, size, pages } = pack('getMany', verbs.keys, given)
+  const { parts, column } = pack('getMany', verbs.keys, given)
   const found: (V | undefined)[] = []
   const out = takePage(0)
   try {
-    for (const { bytes } of parts) {
-      let rest = bytes
+    for (const part of parts) {
+      const end = found.length + part.count
+      let [bytes, sizes] = [part.bytes, part.sizes]
       do {
-        rest = rest.subarray(lookUp(verbs, rest, size, out, found))
-      } while (rest.length > 0)
+        const before = found.length
+        const consumed = lookUp(verbs, bytes, sizes, out, found)
+        bytes = bytes.subarray(consumed)
+        if (typeof sizes !== 'number') sizes = sizes.subarray((found.length - before) * 4)
+      } while (found.length < end)
     }
     return found
   } finally {
-    pages?.free()
+    column?.free()
     givePage(out)
   }
 }
@@ -51,16 +41,16 @@ export function getMany<K, V>(verbs: Verbs<K, V>, given: unknown): (V | undefine
 function lookUp<K, V>(
   { native, values }: Verbs<K, V>,
   keys: Uint8Array,
-  size: number,
+  sizes: Sizes,
   out: Page,
   found: (V | undefined)[],
 ): number {
   let page = out
-  let used = native.getMany(keys, size, page.bytes)
+  let used = native.getMany(keys, sizes, page.bytes)
   // The value is longer than a page, and longer again if somebody stored another one meanwhile.
   while (used < 0) {
     page = takePage(-used)
-    used = native.getMany(keys, size, page.bytes)
+    used = native.getMany(keys, sizes, page.bytes)
   }
   const consumed = meta[1]!
   const read = valueReader(values)
@@ -75,74 +65,69 @@ function lookUp<K, V>(
 
 /** Whether each of many keys is there, in order. */
 export function hasMany<K, V>({ keys, native }: Verbs<K, V>, given: unknown): boolean[] {
-  const { parts, size, pages } = pack('hasMany', keys, given)
+  const { parts, column } = pack('hasMany', keys, given)
   const found: boolean[] = []
   const out = takePage(0)
   try {
-    for (const { bytes, count } of parts) {
-      native.hasMany(bytes, size, out.bytes)
+    for (const { bytes, sizes, count } of parts) {
+      native.hasMany(bytes, sizes, out.bytes)
       for (let i = 0; i < count; i++) found.push(out.bytes[i] === 1)
     }
     return found
   } finally {
-    pages?.free()
+    column?.free()
     givePage(out)
   }
 }
 
 /** Removes many keys; gives how many were there. */
 export function deleteMany<K, V>({ keys, native }: Verbs<K, V>, given: unknown): number {
-  const { parts, size, pages } = pack('deleteMany', keys, given)
+  const { parts, column } = pack('deleteMany', keys, given)
   let removed = 0
   let done = 0
   try {
-    for (const { bytes, count } of parts) {
+    for (const { bytes, sizes, count } of parts) {
       meta[1] = 0
-      removed += native.deleteMany(bytes, size)
+      removed += native.deleteMany(bytes, sizes)
       done += count
     }
     return removed
   } catch (error) {
     throw midway(error, `The first ${done + meta[1]!} keys are removed.`)
   } finally {
-    pages?.free()
+    column?.free()
   }
 }
 
 /** Stores many pairs, once all of them are encoded. */
 export function setMany<K, V>({ keys, values, native }: Verbs<K, V>, given: unknown): void {
-  const pairs = iterable('pairs of a key and a value', 'setMany', given)
-  const pages = new Pages()
-  let stored = 0
+  const pairs = iterable('setMany', 'pairs of a key and a value', given)
+  const [left, right] = [keyColumn(keys), valueColumn(values)]
+  const parts: [Part, Part][] = []
   try {
-    const key = keyWriter(keys)
-    const value = valueWriter(values)
     for (const pair of pairs) {
       checkPair(pair)
-      const [left, right] = [pair[0] as K, pair[1] as V]
+      const [key, value] = [pair[0] as K, pair[1] as V]
       // The value first: that may run a user's code, and from there on nothing may.
-      const room = value.prepare(right)
-      pages.reserve(8 + room + key.prepare(left))
-      const { page, at } = pages
-      const middle = at + 8 + key.write(page, at + 8)
-      const end = middle + value.write(page, middle)
-      page.view.setUint32(at, middle - at - 8, true)
-      page.view.setUint32(at + 4, end - middle, true)
-      pages.at = end
-      pages.count++
+      const [valueRoom, keyRoom] = [right.prepare(value), left.prepare(key)]
+      if (!left.fits(keyRoom) || !right.fits(valueRoom)) parts.push([left.cut(), right.cut()])
+      left.write()
+      right.write()
     }
-    const parts = pages.parts()
+    parts.push([left.cut(), right.cut()])
+    let stored = 0
     try {
-      for (const { bytes } of parts) {
+      for (const [key, value] of parts) {
         meta[1] = 0
-        stored += native.setMany(bytes)
+        stored += native.setMany(key.bytes, key.sizes, value.bytes, value.sizes)
       }
     } catch (error) {
       stored += meta[1]!
       throw midway(error, `The first ${stored} pairs are stored.`, { stored })
     }
   } finally {
-    pages.free()
+    left.free()
+    right.free()
   }
 }
 
@@ -151,77 +136,33 @@ function pack<K>(verb: string, keys: KeyDriver<K>, given: unknown): Packed {
   const { fixed } = keys
   const bytes = fixed?.array === undefined ? undefined : octetsOf(given, fixed.array)
   if (fixed !== undefined && bytes !== undefined) {
-    return { size: fixed.size, parts: slices(bytes, fixed.size), pages: undefined }
+    return { parts: slices(bytes, fixed.size), column: undefined }
   }
-  const found = iterable('keys', verb, given) as Iterable<K>
-  const pages = new Pages()
+  const column = keyColumn(keys)
+  const parts: Part[] = []
   try {
-    const list = keys.text ? [...found] : found
-    const size = keys.text ? packText(list as unknown[], pages) : (fixed?.size ?? 0)
-    if (!keys.text || size === 0) packEach(keys, list, size, pages)
-    return { size, parts: pages.parts(), pages }
+    for (const key of iterable(verb, 'keys', given) as Iterable<K>) {
+      if (!column.fits(column.prepare(key))) parts.push(column.cut())
+      column.write()
+    }
+    parts.push(column.cut())
+    return { parts, column: column as Column<never> }
   } catch (error) {
-    pages.free()
+    column.free()
     throw error
   }
-}
-
-function packEach<K>(keys: KeyDriver<K>, given: Iterable<K>, size: number, pages: Pages): void {
-  const writer = keyWriter(keys)
-  const head = size === 0 ? 4 : 0
-  for (const key of given) {
-    pages.reserve(head + writer.prepare(key))
-    const { page, at } = pages
-    const length = writer.write(page, at + head)
-    if (head > 0) page.view.setUint32(at, length, true)
-    pages.at = at + head + length
-    pages.count++
-  }
-}
-
-/**
- * Packs strings of ASCII and of one length in one go, at a third of the cost of one by one, and gives the length; 0 if they
- * are something else.
- */
-function packText(keys: unknown[], pages: Pages): number {
-  const size = commonLength(keys)
-  if (size === 0 || size > limits.maxKeyBytes) return 0
-  const perPage = Math.floor((PAGE_BYTES - LONGEST_CHARACTER) / size)
-  for (let from = 0; from < keys.length; from += perPage) {
-    const part = keys.slice(from, from + perPage)
-    const text = part.join('')
-    // With room to spare, text that is not ASCII cannot end just where ASCII would.
-    pages.reserve(text.length + LONGEST_CHARACTER)
-    if (pages.page.bytes.write(text, pages.at, 'utf8') !== text.length) {
-      pages.clear()
-      return 0
-    }
-    pages.at += text.length
-    pages.count += part.length
-  }
-  return size
-}
-
-/** The length that all strings have, or 0. */
-function commonLength(keys: unknown[]): number {
-  const [first] = keys
-  if (typeof first !== 'string') return 0
-  for (const key of keys) {
-    if (typeof key !== 'string' || key.length !== first.length) return 0
-  }
-  return first.length
 }
 
 function slices(bytes: Uint8Array, size: number): Part[] {
   const parts: Part[] = []
   for (let from = 0; from === 0 || from < bytes.length; from += PAGE_BYTES) {
     const part = bytes.subarray(from, from + PAGE_BYTES)
-    parts.push({ bytes: part, count: part.length / size })
+    parts.push({ bytes: part, sizes: size, count: part.length / size })
   }
   return parts
 }
 
-function iterable(what: string, verb: string, given: unknown): Iterable<unknown> {
+function iterable(verb: string, what: string, given: unknown): Iterable<unknown> {
   const method = (given as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator]
   if (typeof method === 'function' && !isDetached(given)) return given as Iterable<unknown>
   throw badArgument(

@@ -10,6 +10,9 @@ export const PACKED = 2
 /** A key or value on its way to the engine, by lane. */
 export type Passed = string | Uint8Array | number
 
+/** The size that all keys or values of a batch have, or the size of each. */
+export type Sizes = number | Uint8Array
+
 /** What the addon throws and rejects with is made by the face. */
 export type Fail = (code: string, message: string, errno?: number) => Error
 
@@ -69,19 +72,18 @@ export interface NativeMap {
   /** Adds the amount in the scratch, where a value goes: a double, or an integer of 16 bytes. The result replaces it. */
   increment(key: Passed, type: number): void
   /**
-   * The verbs for many keys, which cross packed whatever the lane. With a size the keys have it and stand side by side;
-   * without, each stands behind its length (32 bits).
+   * The verbs for many keys, which stand side by side, whatever the lane: all of one size, or each of its own (32 bits each).
    *
    * Fills `out` with a length and the value for each key, in order; a miss is 0xffffffff. Returns the bytes used, or -n if
    * the first value needs n bytes; `meta[1]` has the bytes of keys that were dealt with.
    */
-  getMany(keys: Uint8Array, size: number, out: Uint8Array): number
+  getMany(keys: Uint8Array, sizes: Sizes, out: Uint8Array): number
   /** Writes 0 or 1 for each key, and returns how many were there. */
-  hasMany(keys: Uint8Array, size: number, out: Uint8Array): number
+  hasMany(keys: Uint8Array, sizes: Sizes, out: Uint8Array): number
   /** Returns how many keys were there; if it throws, `meta[1]` has how many it had dealt with. */
-  deleteMany(keys: Uint8Array, size: number): number
-  /** Stores entries that stand as in a page of `cursor`. If it throws, `meta[1]` has how many are stored. */
-  setMany(entries: Uint8Array): number
+  deleteMany(keys: Uint8Array, sizes: Sizes): number
+  /** Stores as many entries as there are keys and values. If it throws, `meta[1]` has how many are stored. */
+  setMany(keys: Uint8Array, keySizes: Sizes, values: Uint8Array, valueSizes: Sizes): number
   size(): number
   capacity(): number
   clear(): void

@@ -1,4 +1,4 @@
-//! The verbs of many keys. Lists of keys and entries cross packed, in memory that the caller brings.
+//! The verbs of many keys. Keys and values stand side by side, in memory that the caller brings.
 
 use crate::call::{Call, Failure, Outcome, Value};
 use crate::verbs::Bound;
@@ -9,82 +9,82 @@ const LENGTH: usize = 4;
 /// In the place of a value's length.
 const MISS: u32 = u32::MAX;
 
-/// Keys of one size, or each after its length.
-struct Keys<'a> {
+#[derive(Clone, Copy)]
+enum Sizes<'a> {
+    All(usize),
+    Each(&'a [[u8; LENGTH]]),
+}
+
+/// Keys or values side by side.
+#[derive(Clone, Copy)]
+struct Column<'a> {
     bytes: &'a [u8],
-    size: usize,
+    sizes: Sizes<'a>,
 }
 
-impl<'a> Keys<'a> {
-    fn new(bytes: &'a [u8], size: usize) -> Result<Keys<'a>, Failure> {
-        let keys = Keys { bytes, size };
-        // Seen whole before anything is done, so that the keys can then be walked without a doubt.
-        let mut rest = Keys { bytes, size };
-        while !rest.bytes.is_empty() {
-            rest.next().ok_or_else(malformed)?;
-        }
-        Ok(keys)
+impl<'a> Column<'a> {
+    /// Checked whole before anything is done, so that it can then be walked without a doubt.
+    fn new(bytes: &'a [u8], one: Option<usize>, each: &'a [u8]) -> Result<Column<'a>, Failure> {
+        let (sizes, whole) = match one {
+            Some(size) => (Sizes::All(size), size > 0 && bytes.len().is_multiple_of(size)),
+            None => {
+                let (each, rest) = each.as_chunks::<LENGTH>();
+                let total: u64 = each.iter().map(|&size| u64::from(u32::from_le_bytes(size))).sum();
+                (Sizes::Each(each), rest.is_empty() && total == bytes.len() as u64)
+            }
+        };
+        let torn = "The sizes of a batch do not fit its bytes.";
+        if whole { Ok(Column { bytes, sizes }) } else { Err(Error::new(Code::InvalidArgument, torn).into()) }
     }
 
-    /// Bytes of a key in the list.
-    fn width(&self, key: &[u8]) -> usize {
-        if self.size > 0 { self.size } else { LENGTH + key.len() }
+    /// The bytes of the first so many.
+    fn width(self, count: usize) -> usize {
+        self.take(count).map(<[u8]>::len).sum()
     }
 }
 
-impl<'a> Iterator for Keys<'a> {
+impl<'a> Iterator for Column<'a> {
     type Item = &'a [u8];
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        let length = match self.size {
-            0 => take_length(&mut self.bytes)?,
-            size => size,
+        let size = match &mut self.sizes {
+            Sizes::All(size) => *size,
+            Sizes::Each(each) => {
+                let (size, rest) = each.split_first()?;
+                *each = rest;
+                u32::from_le_bytes(*size) as usize
+            }
         };
-        let (key, rest) = self.bytes.split_at_checked(length)?;
+        let (item, rest) = self.bytes.split_at_checked(size)?;
         self.bytes = rest;
-        Some(key)
+        Some(item)
     }
 }
 
-/// Entries as an iteration's page holds them: two lengths, key, value.
-struct Entries<'a> {
-    bytes: &'a [u8],
-}
-
-impl<'a> Iterator for Entries<'a> {
-    type Item = (&'a [u8], &'a [u8]);
-
-    #[inline]
-    fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        let key = take_length(&mut self.bytes)?;
-        let value = take_length(&mut self.bytes)?;
-        let (key, rest) = self.bytes.split_at_checked(key)?;
-        let (value, rest) = rest.split_at_checked(value)?;
-        self.bytes = rest;
-        Some((key, value))
+/// The keys of a call, and its target.
+fn keys_and_target<'a>(call: &'a mut Call<'_>) -> Result<(Column<'a>, &'a mut [u8]), Failure> {
+    let one = call.size(1)?;
+    if one.is_some() {
+        let ([bytes], out) = call.bytes_and_target([0], 2)?;
+        return Ok((Column::new(bytes, one, &[])?, out));
     }
+    let ([bytes, sizes], out) = call.bytes_and_target([0, 1], 2)?;
+    Ok((Column::new(bytes, None, sizes)?, out))
 }
 
-fn take_length(bytes: &mut &[u8]) -> Option<usize> {
-    let (length, rest) = bytes.split_first_chunk::<LENGTH>()?;
-    *bytes = rest;
-    Some(u32::from_le_bytes(*length) as usize)
+fn column<'a>(call: &'a Call<'_>, at: usize) -> Result<Column<'a>, Failure> {
+    let one = call.size(at + 1)?;
+    Column::new(call.bytes(at)?, one, if one.is_none() { call.bytes(at + 1)? } else { &[] })
 }
 
-fn malformed() -> Failure {
-    Error::new(Code::InvalidArgument, "The packed list is cut short.").into()
-}
-
-/// Fills the third argument with a length and the bytes of each value, as far as they fit.
+/// Fills the target with a length and the bytes of each value, as far as they fit.
 pub fn get_many(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    let size = call.len(1)?;
     let handle = &bound.handle;
-    let (bytes, out) = call.bytes_and_target(0, 2)?;
-    let keys = Keys::new(bytes, size)?;
+    let (keys, out) = keys_and_target(call)?;
     let map = handle.map()?;
     let (mut used, mut needed) = (0, 0);
-    let seen = map.read_many(Keys { ..keys }, |value| {
+    let seen = map.read_many(keys, |value| {
         let length = value.map_or(0, <[u8]>::len);
         let Some(place) = out.get_mut(used..used + LENGTH + length) else {
             needed = LENGTH + length;
@@ -96,17 +96,14 @@ pub fn get_many(call: &mut Call<'_>, bound: &Bound) -> Outcome {
         used += LENGTH + length;
         ControlFlow::Continue(())
     })?;
-    let consumed = Keys { ..keys }.take(seen).map(|key| keys.width(key)).sum();
-    handle.set_progress(consumed);
+    handle.set_progress(keys.width(seen));
     let full = seen == 0 && needed > 0;
     Ok(Value::Number(if full { -(needed as f64) } else { used as f64 }))
 }
 
-/// Fills the third argument with a byte per key, and counts those that are there.
+/// Fills the target with a byte per key, and counts those that are there.
 pub fn has_many(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    let size = call.len(1)?;
-    let (bytes, out) = call.bytes_and_target(0, 2)?;
-    let keys = Keys::new(bytes, size)?;
+    let (keys, out) = keys_and_target(call)?;
     let (mut at, mut count) = (0, 0);
     bound.handle.map()?.contains_many(keys, |found| {
         if let Some(place) = out.get_mut(at) {
@@ -119,17 +116,13 @@ pub fn has_many(call: &mut Call<'_>, bound: &Bound) -> Outcome {
 }
 
 pub fn set_many(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    let bytes = call.bytes(0)?;
-    let mut rest = Entries { bytes };
-    while !rest.bytes.is_empty() {
-        rest.next().ok_or_else(malformed)?;
-    }
-    let progress = bound.handle.map()?.put_many(Entries { bytes });
+    let (keys, values) = (column(call, 0)?, column(call, 2)?);
+    let progress = bound.handle.map()?.put_many(keys.zip(values));
     end(bound, progress, |stored| stored)
 }
 
 pub fn delete_many(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    let keys = Keys::new(call.bytes(0)?, call.len(1)?)?;
+    let keys = column(call, 0)?;
     let mut removed = 0;
     let progress = bound.handle.map()?.remove_many(keys, |was_there| removed += usize::from(was_there));
     end(bound, progress, |_| removed)

@@ -14,7 +14,7 @@ use std::ptr;
 use std::rc::Rc;
 
 /// No verb takes more.
-const MAX_ARGS: usize = 3;
+const MAX_ARGS: usize = 4;
 /// Keys of at most this many UTF-16 units are read to the stack.
 const SHORT: usize = 256;
 
@@ -106,29 +106,45 @@ impl Call<'_> {
         Ok(unsafe { std::slice::from_raw_parts_mut(data, len) })
     }
 
-    /// Bytes to read and bytes to fill, in two arrays.
-    pub fn bytes_and_target(&mut self, source: usize, target: usize) -> Result<(&[u8], &mut [u8]), Failure> {
-        let ((from, len), (to, room)) = (self.typed_array(source)?, self.typed_array(target)?);
-        let (start, end) = (from as usize, to as usize);
-        if start < end + room && end < start + len {
-            let what = "The source and the target of a call must not overlap.";
-            return Err(opendiskmap::Error::new(opendiskmap::Code::InvalidArgument, what).into());
+    /// Bytes to read and bytes to fill, in arrays of their own.
+    pub fn bytes_and_target<const N: usize>(
+        &mut self,
+        sources: [usize; N],
+        target: usize,
+    ) -> Result<([&[u8]; N], &mut [u8]), Failure> {
+        let (to, room) = self.typed_array(target)?;
+        let mut slices = [&[][..]; N];
+        for (bytes, source) in slices.iter_mut().zip(sources) {
+            let (from, len) = self.typed_array(source)?;
+            if (from as usize) < to as usize + room && (to as usize) < from as usize + len {
+                let what = "The source and the target of a call must not overlap.";
+                return Err(opendiskmap::Error::new(opendiskmap::Code::InvalidArgument, what).into());
+            }
+            // SAFETY: as in `bytes`; it does not overlap the target (checked above), which `&mut self` makes the only one.
+            *bytes = unsafe { slice(from, len) };
         }
         if to.is_null() {
-            // SAFETY: as in `bytes`.
-            return Ok((unsafe { slice(from, len) }, &mut []));
+            return Ok((slices, &mut []));
         }
-        // SAFETY: as in `bytes`; the two ranges do not overlap (checked above), and `&mut self` makes these the only slices
-        // taken from the call.
-        Ok(unsafe { (slice(from, len), std::slice::from_raw_parts_mut(to, room)) })
+        // SAFETY: as in `bytes`; no slice taken from the call overlaps it (checked above).
+        Ok((slices, unsafe { std::slice::from_raw_parts_mut(to, room) }))
+    }
+
+    /// A length, unless the argument is something else.
+    pub fn size(&self, index: usize) -> Result<Option<usize>, Failure> {
+        Ok(if self.kind(index)? == sys::ValueType::napi_number { Some(self.len(index)?) } else { None })
     }
 
     /// Whether an argument was left out.
     pub fn is_undefined(&self, index: usize) -> Result<bool, Failure> {
+        Ok(self.kind(index)? == sys::ValueType::napi_undefined)
+    }
+
+    fn kind(&self, index: usize) -> Result<sys::napi_valuetype, Failure> {
         let mut kind = 0;
         // SAFETY: `env` and the argument are those of the running call.
         check(unsafe { sys::napi_typeof(self.env, self.args[index], &mut kind) })?;
-        Ok(kind == sys::ValueType::napi_undefined)
+        Ok(kind)
     }
 
     fn typed_array(&self, index: usize) -> Result<(*mut u8, usize), Failure> {
