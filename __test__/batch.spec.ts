@@ -1,9 +1,12 @@
+import { setImmediate } from 'node:timers/promises'
 import test from 'ava'
 import * as fc from 'fast-check'
-import { bytes, json, native, primitive, str, structured, type DiskMap } from '../index.js'
+import { bytes, DiskMap, json, native, primitive, str, structured } from '../index.js'
+import { freshPath } from './helpers/dir.js'
 import { fails } from './helpers/errors.js'
 import { resizable } from './helpers/memory.js'
 import { freshMap } from './helpers/open.js'
+import { inThread } from './helpers/threads.js'
 
 test('getMany gives the values in the order of the keys, with undefined for a miss', (t) => {
   const map = freshMap(t, { key: str, value: native.u32 }).set('a', 1).set('bb', 2)
@@ -321,4 +324,32 @@ test('an iterable may use one array for all keys and all pairs', (t) => {
   const found = map.getMany(keys())
   for (const [i, bytes] of found.entries()) t.true(bytes!.every((byte) => byte === i % 256))
   t.is(map.deleteMany(keys()), 1000)
+})
+
+test('each key of setMany is atomic by itself: beside threads that write batches every value is whole', async (t) => {
+  const path = freshPath(t)
+  const map = DiskMap.open(path, { key: str, value: str, shards: 2 })
+  const keys = Array.from({ length: 50 }, (_, i) => `key ${i}`)
+  const rounds = 300
+  const running = new Set(['one', 'two'])
+  const threads = [...running].map(async (name) => {
+    await inThread(path, 'batches', { name, keys, rounds })
+    running.delete(name)
+  })
+  const whole = (key: string, value: string | undefined): boolean => {
+    const mark = value?.slice(0, value.indexOf('|') + 1)
+    return value === undefined || (mark!.includes(key) && value === mark!.repeat(mark!.length))
+  }
+  let wrong = 0
+  while (running.size > 0) {
+    const found = map.getMany(keys)
+    for (const [i, key] of keys.entries()) if (!whole(key, found[i])) wrong++
+    await setImmediate()
+  }
+  await Promise.all(threads)
+  t.is(wrong, 0)
+  const last = map.getMany(keys)
+  t.true(last.every((value, i) => value !== undefined && whole(keys[i]!, value)))
+  t.true(last.every((value) => value!.includes(` ${rounds} `)))
+  map.close()
 })

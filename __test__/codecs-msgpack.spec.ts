@@ -223,3 +223,21 @@ console.log(DiskMap.open('other.odm', { key: str, value: str }).set('a', 'all el
     t.false(existsSync(join(dir, 'new.odm')))
   }
 })
+
+test('msgpackr is loaded when the codec is first used, and not before', (t) => {
+  const path = freshPath(t)
+  const program = `
+import { createRequire } from 'node:module'
+import { DiskMap, msgpack, str } from ${JSON.stringify(new URL('../index.js', import.meta.url).href)}
+const { cache } = createRequire(import.meta.url)
+const loaded = () => console.log(Object.keys(cache).some((file) => file.includes('msgpackr')))
+msgpack()
+DiskMap.open(${JSON.stringify(`${path} of text`)}, { key: str, value: str }).set('a', '1').close()
+loaded()
+DiskMap.open(${JSON.stringify(path)}, { key: str, value: msgpack }).close()
+loaded()
+`
+  const argv = ['--input-type=module', '--eval', program]
+  const { stdout, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8' })
+  t.is(stdout, 'false\ntrue\n', stderr)
+})

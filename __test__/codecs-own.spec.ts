@@ -207,38 +207,54 @@ test('the codecs of this library can be used inside one’s own', (t) => {
   t.deepEqual(map.set('a', value).get('a'), value)
 })
 
-test('decode gets a Buffer that it may keep', (t) => {
+/** A codec for strings that keeps all bytes that it was ever given. */
+function keeping(borrows: boolean): { codec: ValueCodec<string>; kept: Buffer[] } {
   const kept: Buffer[] = []
   const codec: ValueCodec<string> = {
     name: 'test-keeping',
+    borrows,
     encode: (value, sink) => sink.utf8(value),
     decode: (bytes) => {
       kept.push(bytes)
       return bytes.toString()
     },
   }
+  return { codec, kept }
+}
+
+test('decode gets a Buffer that it may keep and change', async (t) => {
+  const { codec, kept } = keeping(false)
   const map = freshMap(t, { key: str, value: codec })
-  map.set('a', 'aaaa').set('b', 'bbbb')
-  map.get('a')
-  map.get('b')
-  for (const value of map.values()) t.is(value.length, 4)
-  t.deepEqual(kept.map(String).toSorted(), ['aaaa', 'aaaa', 'bbbb', 'bbbb'])
+  // Shorter and longer than the memory that values cross in, and long enough for a file of its own.
+  const values = ['', 'aaaa', 'bbbb', 'c'.repeat(1025), 'd'.repeat(70_000), 'e'.repeat(300_000)]
+  for (const [n, value] of values.entries()) map.set(`${n}`, value)
+  const keys = [...values.keys()].map(String)
+  const found = [...keys.map((key) => map.get(key)), ...map.getMany(keys)]
+  for (const key of keys) found.push(await map.getAsync(key))
+  for (const key of keys) found.push(map.entry(key).value)
+  t.deepEqual(found, [...values, ...values, ...values, ...values])
+  found.push(...map.values())
+  t.deepEqual(kept.map(String), found)
+  for (const bytes of kept) {
+    t.true(Buffer.isBuffer(bytes))
+    bytes.fill(0xff)
+  }
+  for (const [n, value] of values.entries()) t.is(map.get(`${n}`), value)
 })
 
-test('with borrows, decode reads the same bytes without keeping them', (t) => {
-  const codec: ValueCodec<string> = {
-    name: 'test-borrowing',
-    borrows: true,
-    encode: (value, sink) => sink.utf8(value),
-    decode: (bytes) => bytes.toString(),
-  }
+test('with borrows, decode reads the same bytes in memory that is used again', (t) => {
+  const { codec, kept } = keeping(true)
   const map = freshMap(t, { key: str, value: codec })
-  map.set('a', 'aaaa').set('b', 'b'.repeat(1_000_000))
+  map.set('a', 'aaaa').set('b', 'bbbb').set('c', 'c'.repeat(1_000_000))
   t.is(map.get('a'), 'aaaa')
-  t.is(map.get('b')?.length, 1_000_000)
+  t.is(map.get('b'), 'bbbb')
+  t.is(kept[0]!.buffer, kept[1]!.buffer)
+  t.is(String(kept[0]), 'bbbb', 'what it keeps is overwritten')
+  t.is(map.get('c')?.length, 1_000_000)
+  t.deepEqual(map.getMany(['a', 'b']), ['aaaa', 'bbbb'])
   t.deepEqual(
     [...map.values()].map((value) => value.length).toSorted((x, y) => x - y),
-    [4, 1_000_000],
+    [4, 4, 1_000_000],
   )
 })
 

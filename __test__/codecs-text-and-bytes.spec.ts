@@ -1,6 +1,6 @@
 import test from 'ava'
 import * as fc from 'fast-check'
-import { bytes, native, primitive, str } from '../index.js'
+import { bytes, native, str } from '../index.js'
 import { fails } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
 
@@ -48,47 +48,12 @@ test('str gives back long values of one-byte, two-byte and mixed text', (t) => {
   }
 })
 
-test('lone surrogates are refused in every verb, before anything is written', (t) => {
-  const lone = ['\ud800', 'a\udc00', '\udc00\ud800', `${'x'.repeat(300)}\ud83d`]
-  for (const codec of [str, primitive]) {
-    const map = freshMap<string, string>(t, { key: codec as never, value: codec as never })
-    map.set('kept', 'kept')
-    for (const text of lone) {
-      fails(t, 'ERR_INVALID_KEY', () => map.get(text), `${codec.name} get`)
-      fails(t, 'ERR_INVALID_KEY', () => map.has(text))
-      fails(t, 'ERR_INVALID_KEY', () => map.set(text, 'x'))
-      fails(t, 'ERR_INVALID_KEY', () => map.delete(text))
-      fails(t, 'ERR_INVALID_KEY', () => map.update(text, () => 'x'))
-      fails(t, 'ERR_INVALID_KEY', () => map.getOrInsert(text, 'x'))
-      fails(t, 'ERR_INVALID_VALUE', () => map.set('kept', text), `${codec.name} set`)
-      fails(t, 'ERR_INVALID_VALUE', () => map.set('new', text))
-      fails(t, 'ERR_INVALID_VALUE', () => map.update('kept', () => text))
-    }
-    t.deepEqual([...map], [['kept', 'kept']])
-  }
-})
-
-test('str takes nothing but strings', (t) => {
-  const map = freshMap(t, { key: str, value: str }).set('a', 'b')
-  for (const wrong of [
-    undefined,
-    null,
-    1,
-    1n,
-    true,
-    Symbol('s'),
-    {},
-    ['a'],
-    Buffer.from('a'),
-    () => 'a',
-  ]) {
-    fails(t, 'ERR_INVALID_KEY', () => map.get(wrong as never))
-    fails(t, 'ERR_INVALID_VALUE', () => map.set('a', wrong as never))
-  }
-  // An object with a toString is not a string either, and is not asked.
+test('str does not ask an object for its text', (t) => {
+  const map = freshMap(t, { key: str, value: str })
   const object = { toString: () => t.fail() }
   fails(t, 'ERR_INVALID_KEY', () => map.get(object as never))
-  t.deepEqual([...map], [['a', 'b']])
+  fails(t, 'ERR_INVALID_VALUE', () => map.set('a', object as never))
+  t.is(map.size, 0)
 })
 
 test('bytes gives back every byte, as key and as value, as Buffers', (t) => {

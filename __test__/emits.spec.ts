@@ -1,20 +1,52 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import test from 'ava'
 import type * as face from '../index.js'
+import * as esm from '../index.js'
 import { DiskMap, json, native, str, structured } from '../index.js'
 import { freshDir, freshPath } from './helpers/dir.js'
 import { fails } from './helpers/errors.js'
 import { installCopy } from './helpers/package.js'
-import { program } from './helpers/program.js'
+import { program, root } from './helpers/program.js'
 
 const require = createRequire(import.meta.url)
 const cjs = require('../cjs/index.js') as typeof face
 
+test('the package is an ES module, with a CommonJS emit and its types in cjs/', (t) => {
+  const read = (file: string): Record<string, unknown> =>
+    JSON.parse(readFileSync(join(root, file), 'utf8')) as Record<string, unknown>
+  const { type, exports, engines } = read('package.json')
+  t.is(type, 'module')
+  t.is(read('cjs/package.json')['type'], 'commonjs')
+  t.deepEqual((exports as Record<string, unknown>)['.'], {
+    import: { types: './index.d.ts', default: './index.js' },
+    require: { types: './cjs/index.d.ts', default: './cjs/index.js' },
+  })
+  t.deepEqual(engines, { node: '^20.19.0 || >=22.12.0' })
+})
+
+test('native.cjs and optional.cjs are all that is written in CommonJS, and the face has no import.meta', (t) => {
+  const files = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+  const sources = files.filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+  t.true(sources.length > 20)
+  t.deepEqual(
+    files.filter((file) => /\.[cm][jt]s$/.test(file)),
+    [],
+  )
+  const required = new Set<string>()
+  for (const file of ['index.ts', ...sources.map((name) => join('lib', name))]) {
+    const text = readFileSync(join(root, file), 'utf8')
+    t.false(/import\.meta|require\(|module\.exports/.test(text), file)
+    for (const [, name] of text.matchAll(/from '[./]+\/(\w+\.cjs)'/g)) required.add(name!)
+  }
+  t.deepEqual([...required].toSorted(), ['native.cjs', 'optional.cjs'])
+})
+
 test('import and require give the same names', (t) => {
   const names = Object.keys(cjs).filter((name) => name !== '__esModule')
+  t.deepEqual(names.toSorted(), Object.keys(esm).toSorted())
   t.deepEqual(names.toSorted(), [
     'DELETE',
     'DiskMap',

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import type * as face from '../index.js'
 import { DiskMap, DiskMapError, str, type DiskMapErrorCode } from '../index.js'
 import { freshDir } from './helpers/dir.js'
-import { fails } from './helpers/errors.js'
+import { fails, rejects } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
 import { root } from './helpers/program.js'
 
@@ -63,14 +64,16 @@ test('an error that the engine raises has the stack of the call too', (t) => {
   t.regex(error.stack!, /userCode/)
 })
 
-test('where a system call failed, its errno is in cause', (t) => {
-  const path = join(freshDir(t), 'missing parent', 'map')
-  const error = fails(t, 'ERR_NOT_FOUND', () => DiskMap.open(path))
-  t.regex(error.message, /missing parent/)
-  const { cause } = error
-  if (cause !== undefined) {
+test('where a system call failed, its errno is in cause', async (t) => {
+  const path = join(freshDir(t), 'x'.repeat(300))
+  const errors = [
+    fails(t, 'ERR_IO', () => DiskMap.open(path)),
+    await rejects(t, 'ERR_IO', DiskMap.openAsync(path)),
+  ]
+  for (const { cause, message } of errors) {
     t.true(cause instanceof Error)
-    t.like(cause, { errno: -2, code: 'ENOENT' })
+    t.like(cause, { errno: -constants.errno.ENAMETOOLONG, code: 'ENAMETOOLONG' })
+    t.true(message.includes(path))
   }
 })
 

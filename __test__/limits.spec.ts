@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs'
 import { freemem, tmpdir } from 'node:os'
 import test from 'ava'
-import { bytes, native, primitive, str, structured, type ValueCodec } from '../index.js'
+import { bytes, json, native, primitive, str, structured, type ValueCodec } from '../index.js'
 import { fails } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
 
@@ -137,4 +137,15 @@ test('structured values have no smaller limit of their own', (t) => {
   const found = map.set('a', value).get('a')!
   t.true(found.blob.equals(value.blob))
   t.true(found.text === value.text)
+})
+
+test('a value that is longer as JSON than a string can be is ERR_TOO_LARGE, and changes nothing', (t) => {
+  if (freemem() < 4 * 2 ** 30) {
+    t.pass('not enough memory here')
+    return
+  }
+  const map = freshMap(t, { key: str, value: json }).set('a', 'kept')
+  const texts = Array<string>(5).fill('x'.repeat(2 ** 27))
+  fails(t, 'ERR_TOO_LARGE', () => map.set('a', texts))
+  t.deepEqual([...map], [['a', 'kept']])
 })

@@ -1,7 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
 import test from 'ava'
 import * as fc from 'fast-check'
-import { bytes, DiskMap, json, native, primitive, str } from '../index.js'
+import {
+  bytes,
+  DiskMap,
+  json,
+  msgpack,
+  native,
+  primitive,
+  str,
+  structured,
+  type ValueCodec,
+} from '../index.js'
 import { freshMap } from './helpers/open.js'
 
 // What a Map and a DiskMap must do alike.
@@ -155,8 +165,19 @@ test('values are copies: changing what get returned changes nothing', (t) => {
   map.set('a', given)
   given.fill(0)
   map.get('a')!.fill(0)
+  map.getMany(['a'])[0]!.fill(0)
+  map.entry('a').value!.fill(0)
   for (const value of map.values()) value.fill(0)
   t.is(Buffer.from(map.get('a')!).toString(), 'abc')
+  for (const codec of [json, structured, msgpack]) {
+    const objects = freshMap(t, { key: str, value: codec as ValueCodec<{ list: number[] }> })
+    const object = { list: [1] }
+    objects.set('a', object)
+    object.list.push(2)
+    objects.get('a')!.list.push(3)
+    objects.getMany(['a'])[0]!.list.push(4)
+    t.deepEqual(objects.get('a'), { list: [1] })
+  }
 })
 
 test('a value that was read stays as it was when other values are read', (t) => {

@@ -160,7 +160,7 @@ test('another number of shards than the map has is ERR_OPTIONS_MISMATCH', (t) =>
   DiskMap.open(path, codecs).close()
 })
 
-test('another flushInterval or recovery than an open handle stated is ERR_OPTIONS_MISMATCH', (t) => {
+test('another flushInterval or recovery than the open map has is ERR_OPTIONS_MISMATCH', (t) => {
   const path = freshPath(t)
   const map = DiskMap.open(path, { ...codecs, flushInterval: 50, recovery: 'auto' })
   fails(t, 'ERR_OPTIONS_MISMATCH', () => DiskMap.open(path, { ...codecs, flushInterval: 60 }))
@@ -170,6 +170,12 @@ test('another flushInterval or recovery than an open handle stated is ERR_OPTION
   DiskMap.open(path, { ...codecs, flushInterval: 50 }).close()
   map.close()
   DiskMap.open(path, { ...codecs, flushInterval: false, recovery: 'full' }).close()
+  // What the first handle left out is as good as stated.
+  const plain = DiskMap.open(path, codecs)
+  fails(t, 'ERR_OPTIONS_MISMATCH', () => DiskMap.open(path, { ...codecs, flushInterval: 50 }))
+  fails(t, 'ERR_OPTIONS_MISMATCH', () => DiskMap.open(path, { ...codecs, recovery: 'full' }))
+  DiskMap.open(path, { ...codecs, flushInterval: 1000, recovery: 'auto' }).close()
+  plain.close()
 })
 
 test('recovery: full rebuilds a map that was closed cleanly, with the same content', (t) => {
@@ -237,6 +243,7 @@ test('without codecs a map opens with those that it was made with, whichever of 
     const map = DiskMap.open(path)
     t.deepEqual([...map], [[key, value]])
     t.deepEqual(map.get(key), value)
+    fails(t, 'ERR_INVALID_KEY', () => map.get(Symbol('no codec takes it')))
     map.close()
   }
 })

@@ -62,16 +62,23 @@ test('a function that returns undefined or a promise changes nothing', (t) => {
 test('what the function throws passes through and changes nothing', (t) => {
   const map = freshMap(t, { key: str, value: str }).set('a', 'kept')
   const thrown = { not: 'an error' }
-  let caught: unknown
-  try {
-    map.update('a', () => {
-      throw thrown
-    })
-  } catch (error) {
-    caught = error
+  const throwing = (): never => {
+    throw thrown
   }
-  t.is(caught, thrown)
-  t.is(map.get('a'), 'kept')
+  for (const verb of [
+    () => map.update('a', throwing),
+    () => map.update('b', throwing),
+    () => map.getOrInsertComputed('b', throwing),
+  ]) {
+    let caught: unknown
+    try {
+      verb()
+    } catch (error) {
+      caught = error
+    }
+    t.is(caught, thrown)
+  }
+  t.deepEqual([...map], [['a', 'kept']])
 })
 
 test('a write between reading and storing makes update ask again', (t) => {
@@ -121,6 +128,19 @@ test('update of one key inside update of another stores both', (t) => {
   })
   t.is(map.get(1n), 11n)
   t.is(map.get(2n), 22n)
+})
+
+test('getOrInsertComputed of one key inside that of another, or of itself, stores each once', (t) => {
+  const map = freshMap(t, { key: str, value: str })
+  const outer = map.getOrInsertComputed('a', () => {
+    t.is(
+      map.getOrInsertComputed('b', () => 'inner'),
+      'inner',
+    )
+    return map.getOrInsertComputed('a', () => 'from within') + ', not this'
+  })
+  t.is(outer, 'from within')
+  t.deepEqual(map.getMany(['a', 'b']), ['from within', 'inner'])
 })
 
 test('a Uint8Array key that the function changes is still the key that was given', (t) => {

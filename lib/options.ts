@@ -34,13 +34,13 @@ export interface DiskMapOptions<K, V> {
   shards?: number | undefined
   /**
    * After how many milliseconds, from 1 to 2^31 − 1, writes are synced to the disk in the background; `false`: only by
-   * `flush()`, by `close()` and when dead space must be freed. Another value than an open handle of the map stated is
-   * `ERR_OPTIONS_MISMATCH`. Default: 1000.
+   * `flush()`, by `close()` and when dead space must be freed. Another value than the map is open with is
+   * `ERR_OPTIONS_MISMATCH`. Default: 1000, or what the map is open with.
    */
   flushInterval?: number | false | undefined
   /**
-   * `'full'`: rebuild the index from the log even if the map was closed cleanly. Another value than an open handle of
-   * the map stated is `ERR_OPTIONS_MISMATCH`. Default: `'auto'`.
+   * `'full'`: rebuild the index from the log even if the map was closed cleanly. Another value than the map is
+   * open with is `ERR_OPTIONS_MISMATCH`. Default: `'auto'`, or what the map is open with.
    */
   recovery?: 'auto' | 'full' | undefined
   /**

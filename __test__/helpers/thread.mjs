@@ -205,6 +205,20 @@ const jobs = {
     for (;;) await Promise.all(keys.map((key) => map.getAsync(key)))
   },
 
+  /** Stores all keys in one batch, `rounds` times; a value repeats what it is of. */
+  batches({ name, keys, rounds }) {
+    const map = DiskMap.open(path, { key: str, value: str })
+    for (let round = 1; round <= rounds; round++) {
+      map.setMany(
+        keys.map((key) => {
+          const mark = `${name} ${round} ${key}|`
+          return [key, mark.repeat(mark.length)]
+        }),
+      )
+    }
+    map.close()
+  },
+
   /** Opens the map under another path, and tells its handle and what it holds. */
   handleOf({ key }) {
     const map = DiskMap.open(path)
