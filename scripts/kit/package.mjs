@@ -120,7 +120,7 @@ export async function checkPackage(report) {
       'import.mjs': `import ${NAMES} from 'opendiskmap'\n${PROGRAM}`,
       'require.cjs': `const ${NAMES} = require('opendiskmap')\n${PROGRAM}`,
       'import and require in one process.mjs': BOTH,
-      'the example of README.md.mjs': readmeExample(),
+      ...readmeExamples(),
     }
     for (const [name, text] of Object.entries(programs)) {
       writeFileSync(join(project, name), text)
@@ -133,11 +133,17 @@ export async function checkPackage(report) {
   }
 }
 
-/** It has no syntax of TypeScript's own, so that it runs as it stands. */
-function readmeExample() {
-  const [, example = 'throw new Error("no example")'] =
-    /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
-  return example
+/**
+ * They have no syntax of TypeScript's own, so that they run as they stand.
+ * @returns {Record<string, string>}
+ */
+function readmeExamples() {
+  const text = readFileSync(join(root, 'README.md'), 'utf8')
+  const examples = Array.from(text.matchAll(/```ts\n(.*?)```/gs), ([, example = '']) => example)
+  if (examples.length === 0) throw new Error('README.md has no example')
+  return Object.fromEntries(
+    examples.map((example, i) => [`example ${i + 1} of README.md.mjs`, example]),
+  )
 }
 
 /**

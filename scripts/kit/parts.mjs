@@ -271,4 +271,12 @@ export const longParts = [
     needs: 'build',
     run: () => measurement('disk-bound.mjs'),
   },
+  {
+    name: 'bench-smoke',
+    what: 'the programs of `npm run bench`, small and once: whether they work',
+    needs: 'build',
+    // It installs the engines to compare with; one that does not install here is named and left out.
+    run: async () =>
+      check(await run(process.execPath, ['scripts/bench.mjs', '--smoke'], { minutes: 20 })),
+  },
 ]
