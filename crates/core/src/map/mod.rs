@@ -2,6 +2,8 @@
 
 pub(crate) mod background;
 mod batch;
+#[cfg(test)]
+mod capacity_test;
 mod conditional;
 mod cursor;
 mod flusher;
@@ -290,7 +292,8 @@ impl Map {
     /// that is neither below the capacity asked for nor below [`len`](Map::len). `clear` and `compact` give that room back.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        self.instance.medium.capacity.rounded_entries().max(self.len().next_power_of_two())
+        let entries = self.instance.medium.capacity.entries.max(self.len());
+        Capacity { entries, bytes: 0 }.rounded_entries()
     }
 
     /// Removes every entry.
