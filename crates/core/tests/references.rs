@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use common::{Ends, key, quiet, scratch, served, until, value};
-use opendiskmap::{Arch, Bytes, ConcurrentDiskMap, DiskHashMap, Map, Native, Options, Reason, Ref, Str};
+use opendiskmap::{
+    Arch, Bytes, Code, ConcurrentDiskMap, DiskHashMap, Map, Native, Options, Reason, Recovery, Ref, Str,
+};
 use proptest::prelude::*;
 
 type Map2 = ConcurrentDiskMap<Bytes, Bytes>;
@@ -321,4 +323,30 @@ fn walk(deep: &ArchivedDeep) {
     let flag = next.is_some_and(|next| next.flag);
     let scores: f64 = deep.scores.iter().map(|score| score.to_native()).sum();
     std::hint::black_box((deep.number, deep.name.chars().count(), scores, deep.wide, tags, text, flag));
+}
+
+/// A long value whose file is gone can be neither read nor handed out, but it must not be in the way of another.
+#[test]
+fn a_value_that_is_lost_can_be_replaced_and_removed() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    let map = Map2::open(&path, &quiet(1)).unwrap();
+    for number in 0..3 {
+        map.insert(&key(number), &vec![7; INLINE + 1]).unwrap();
+    }
+    for name in files(&path, "ext") {
+        fs::remove_file(path.join(name)).unwrap();
+    }
+    assert_eq!(map.get(&key(0)).unwrap_err().code(), Code::Corrupt);
+    assert_eq!(map.insert(&key(0), b"short").unwrap_err().code(), Code::Corrupt);
+    assert_eq!(map.get(&key(0)).unwrap().as_deref(), Some(&b"short"[..]));
+    let long = vec![8; INLINE + 1];
+    assert_eq!(map.insert(&key(1), &long).unwrap_err().code(), Code::Corrupt);
+    assert_eq!(map.get(&key(1)).unwrap().as_deref(), Some(&long[..]));
+    assert_eq!(map.remove(&key(2)).unwrap_err().code(), Code::Corrupt);
+    assert!(map.get(&key(2)).unwrap().is_none());
+    assert_eq!(map.len(), 2);
+    map.close().unwrap();
+    let map = Map2::open(&path, &Options { recovery: Some(Recovery::Full), ..quiet(1) }).unwrap();
+    assert_eq!(map.get(&key(1)).unwrap().as_deref(), Some(&long[..]));
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use opendiskmap::{Hooks, Map, Options, Recovery, Result};
+use opendiskmap::{Capacity, Hooks, Map, Options, Recovery, Result};
 
 use crate::model::{Model, key, value};
 
@@ -37,6 +37,10 @@ pub enum Operation {
     Flush,
     Close,
     Open(Recovery),
+    /// Makes a map that is made for so many entries.
+    Reserve {
+        entries: u64,
+    },
 }
 
 impl Operation {
@@ -50,7 +54,7 @@ impl Operation {
                 model.remove(&key(index));
             }
             Self::Clear => model.clear(),
-            Self::Background | Self::Compact | Self::Flush | Self::Close | Self::Open(_) => {}
+            Self::Background | Self::Compact | Self::Flush | Self::Close | Self::Open(_) | Self::Reserve { .. } => {}
         }
     }
 }
@@ -75,8 +79,14 @@ impl From<Operation> for Armed {
 impl Armed {
     pub fn run(&self, map: Option<Map>, path: &Path, shards: u32) -> Result<Option<Map>> {
         let Some(map) = map else {
-            let Self::Plain(Operation::Open(recovery)) = self else { return Ok(None) };
-            return Map::open(path, &Options { shards: Some(shards), ..options(*recovery) }).map(Some);
+            let (recovery, capacity) = match self {
+                Self::Plain(Operation::Open(recovery)) => (*recovery, None),
+                Self::Plain(Operation::Reserve { entries }) => {
+                    (Recovery::Auto, Some(Capacity { entries: *entries, bytes: 0 }))
+                }
+                _ => return Ok(None),
+            };
+            return Map::open(path, &Options { shards: Some(shards), capacity, ..options(recovery) }).map(Some);
         };
         match self {
             Self::Put(key, value) => drop(map.put(key, value)?),
@@ -211,6 +221,14 @@ fn hollow(bench: &mut Bench) -> Result<()> {
 /// The order is that of the report; the rigs take the slow ones first by themselves.
 pub const CATALOGUE: &[Scenario] = &[
     Scenario { name: "create", shards: 1, prepare: unmade, script: |_| Operation::Open(Recovery::Auto), shows: None },
+    // So many that the directory is one of those that have a file each.
+    Scenario {
+        name: "create with capacity",
+        shards: 1,
+        prepare: unmade,
+        script: |_| Operation::Reserve { entries: 200_000 },
+        shows: None,
+    },
     Scenario { name: "open", shards: 1, prepare: closed, script: |_| Operation::Open(Recovery::Auto), shows: None },
     Scenario { name: "first put", shards: 1, prepare: empty, script: |_| put(0, SMALL), shows: Some(intent::PUT) },
     Scenario { name: "put", shards: 1, prepare: few, script: |_| put(30, SMALL), shows: Some(intent::PUT) },

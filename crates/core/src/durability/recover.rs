@@ -8,7 +8,7 @@ use crate::layout::segment::SegmentId;
 use crate::layout::{MAX_SHARDS, PAGE, head};
 use crate::medium::Medium;
 use crate::mem::Region;
-use crate::shard::Shard;
+use crate::shard::{Shard, Share};
 use crate::sys::{self, Dir, FileId};
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -117,6 +117,9 @@ pub(crate) fn open(
     terms: &Terms,
 ) -> Result<Opened> {
     let started = Instant::now();
+    if !Share::is_possible(checkpoint.capacity, checkpoint.shards.len() as u64, checkpoint.align.into()) {
+        return Err(Error::corrupt("the checkpoint names a capacity that no map can have"));
+    }
     let same = same || terms.same_files;
     let alive = same
         && terms.boot != [0; 16]

@@ -15,15 +15,16 @@ impl Index {
     pub fn create(&self, depth: u32, guard: &Guard) -> Result<()> {
         let page = self.page();
         let small = self.make_directory(0)?;
-        let directory = if depth <= SMALL_DEPTH { small } else { self.make_directory(depth)? };
         page.store(head::SMALL_DIRECTORY, small as u64);
         page.store(head::FIRST_INDEX, page.load(head::NEXT_INDEX));
         // Without an allocation word the background makes no file meanwhile.
         for field in [head::ALLOCATE, head::FREE_HEAD, head::FREE_TAIL, head::FREE_COUNT] {
             page.store(field, 0);
         }
-        let root = Root::new(Root(page.load(head::ROOT)).version() + 1, directory, depth);
         let files = self.make_files(1 << depth)?;
+        // The last that can fail: `discard` would not know its number.
+        let directory = if depth <= SMALL_DEPTH { small } else { self.make_directory(depth)? };
+        let root = Root::new(Root(page.load(head::ROOT)).version().wrapping_add(1), directory, depth);
         let mut last = TableRef { file: 0, number: 0 };
         for (entry, table) in tables_of(&files).take(1 << depth).enumerate() {
             let prefix = (entry as u64).checked_shl(64 - depth).unwrap_or(0);

@@ -194,20 +194,19 @@ impl Index {
         }
     }
 
-    /// Drops everything for a rebuild: the next `create` starts in new files. The caller has closed the shard to readers.
+    /// Drops everything for a rebuild, or after a `create` that failed: the next `create` starts in new files. The caller
+    /// has closed the shard to readers, or none has seen what is dropped.
     pub fn discard(&self, queue: &mut Queue) {
         let page = self.page();
         let files = page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX);
         for number in files.take(crate::mem::Slots::<()>::CAPACITY) {
             self.retire_file(number as usize, queue);
         }
-        if let Some(root) = self.root() {
-            let small = page.load(head::SMALL_DIRECTORY) as usize;
-            if root.file() != small {
-                self.retire_directory(root.file(), queue);
-            }
-            self.retire_directory(small, queue);
+        let small = page.load(head::SMALL_DIRECTORY) as usize;
+        if let Some(root) = self.root().filter(|root| root.file() != small) {
+            self.retire_directory(root.file(), queue);
         }
+        self.retire_directory(small, queue);
         forget(page);
         queue.forget_tables();
     }

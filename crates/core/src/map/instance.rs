@@ -90,7 +90,11 @@ impl Instance {
                 // What was kept is made durable, and only then the index may be trusted again.
                 Reason::Rebuilt => instance.flush()?,
                 Reason::Created if instance.medium.capacity != Capacity::default() => {
-                    instance.shards.iter().try_for_each(Shard::reserve)?;
+                    // What was made of a shard that found no room is deleted before the error is told.
+                    let reserved = instance.shards.iter().try_for_each(Shard::reserve);
+                    reserved.inspect_err(|_| {
+                        instance.drain();
+                    })?;
                 }
                 Reason::Created | Reason::Clean => {}
             }

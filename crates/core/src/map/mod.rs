@@ -2,6 +2,8 @@
 
 pub(crate) mod background;
 mod batch;
+#[cfg(test)]
+mod capacity_test;
 mod conditional;
 mod cursor;
 mod flusher;
@@ -287,10 +289,12 @@ impl Map {
     }
 
     /// Entries up to which the map was made to grow without making a file or splitting a table: the smallest power of two
-    /// that is neither below the capacity asked for nor below [`len`](Map::len). `clear` and `compact` give that room back.
+    /// that is neither below the capacity asked for nor below [`len`](Map::len). `compact` gives that room back, `clear` its
+    /// tables.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        self.instance.medium.capacity.rounded_entries().max(self.len().next_power_of_two())
+        let entries = self.instance.medium.capacity.entries.max(self.len());
+        Capacity { entries, bytes: 0 }.rounded_entries()
     }
 
     /// Removes every entry.

@@ -2,7 +2,7 @@
 
 use crate::layout::checkpoint::{Capacity, Codec};
 use crate::layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_SHARDS};
-use crate::shard::Share;
+use crate::shard::{MAX_CAPACITY_ENTRIES, Share};
 use crate::{Code, Error, Result};
 use std::time::Duration;
 
@@ -10,10 +10,6 @@ pub(crate) const DEFAULT_SHARDS: u32 = 16;
 pub(crate) const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const DEFAULT_MODE: u32 = 0o700;
 
-/// Room asked for in advance ends here: a number with some zeros too many is met as an error, not as a full disk.
-const MAX_CAPACITY_ENTRIES: u64 = 1 << 31;
-/// For one shard's first segment.
-const MAX_CAPACITY_SEGMENT: u64 = 1 << 30;
 /// Who may have the map open in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
@@ -113,8 +109,7 @@ impl Options {
         }
         if let Some(capacity) = self.capacity {
             let shards = u64::from(self.shards.unwrap_or(DEFAULT_SHARDS));
-            let segment = Share::new(capacity, shards, self.value_align.into()).map_or(0, |share| share.segment);
-            if capacity.entries > MAX_CAPACITY_ENTRIES || segment > MAX_CAPACITY_SEGMENT {
+            if !Share::is_possible(capacity, shards, self.value_align.into()) {
                 return invalid(format!(
                     "capacity can be at most {MAX_CAPACITY_ENTRIES} entries and about 800 MiB a shard. Ask for less, or for more shards."
                 ));

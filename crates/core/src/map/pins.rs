@@ -110,7 +110,7 @@ impl Map {
         match pin.value {
             PinnedValue::Inline(range) => Ok(Shared { mapping: Mapping::Segment(pin.segment), range }),
             PinnedValue::Extent(file, descriptor) => {
-                let region = extent::map(&self.instance()?.medium, &file, &descriptor)?;
+                let region = extent::map(&self.instance()?.medium, &file?, &descriptor)?;
                 let range = VALUE_AT..VALUE_AT + descriptor.len as usize;
                 Ok(Shared { mapping: Mapping::Extent(Arc::new(region)), range })
             }
@@ -189,6 +189,7 @@ impl Pins {
         let region = match self.extents.get(&descriptor.id) {
             Some(region) => region,
             None => {
+                let file = file.as_ref().map_err(Error::clone)?;
                 let region = extent::map(&map.instance()?.medium, file, descriptor)?;
                 self.extents.insert(descriptor.id, Arc::new(region))
             }
@@ -212,5 +213,30 @@ impl Pins {
             }
         }
         held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::names;
+    use crate::layout::record::Type;
+    use crate::map::Options;
+    use crate::shard::Body;
+
+    /// Else the extent would be deleted, as nobody's, under a record that names it.
+    #[test]
+    fn a_put_that_cannot_pin_what_it_writes_writes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let map = Map::open(directory.path().join("map"), &Options::default()).unwrap();
+        let (instance, hash) = map.hashed(b"key").unwrap();
+        let shard = instance.shard(hash);
+        let descriptor = shard.write_extent(hash, &vec![7; 300 << 10]).unwrap();
+        instance.medium.remove(&names::extent((hash >> 60) as u32, descriptor.id));
+        let value = descriptor.encode();
+        let sum = instance.medium.keys.body_sum(b"key", &value);
+        let body = Body { kind: Type::PutExtent, value: &value, sum };
+        assert!(shard.put(hash, b"key", body, Expect::Any, Keep::New).is_err());
+        assert!(!map.contains_key(b"key").unwrap());
     }
 }

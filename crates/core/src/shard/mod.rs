@@ -19,7 +19,7 @@ pub(crate) use compact::{Effort, Progress};
 pub(crate) use note::Note;
 pub(crate) use pin::{Keep, Pin, PinnedValue};
 pub(crate) use read::{Found, Hint};
-pub(crate) use reserve::Share;
+pub(crate) use reserve::{MAX_CAPACITY_ENTRIES, Share};
 pub(crate) use scan::{Copied, Portion, Position};
 pub(crate) use write::{Body, Change, Expect};
 

@@ -190,7 +190,8 @@ impl Shard {
                 self.is_written() && (number as usize == root || u64::from(number) == page.load(head::SMALL_DIRECTORY))
             }
             Name::Index { number, .. } => {
-                (page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX)).contains(&u64::from(number))
+                self.is_written()
+                    && (page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX)).contains(&u64::from(number))
             }
             _ => true,
         }

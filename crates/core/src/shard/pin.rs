@@ -1,10 +1,12 @@
 //! Records that stay in place for as long as somebody looks at them: their segment is shared by a count.
 
 use super::Shard;
-use crate::Result;
 use crate::layout::extent::Descriptor;
+use crate::layout::record::{HEADER, Header};
+use crate::layout::segment::RecordRef;
 use crate::log::{Record, Segment, extent};
 use crate::mem::{Guard, enter};
+use crate::{Code, Result};
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,8 +24,9 @@ pub(crate) struct Pin {
 #[derive(Debug)]
 pub(crate) enum PinnedValue {
     Inline(Range<usize>),
-    /// An extent, open: its file's name may go meanwhile.
-    Extent(File, Descriptor),
+    /// An extent, open: its file's name may go meanwhile. One that is missing is told to who asks for the value; a change
+    /// replaces it all the same.
+    Extent(Result<File>, Descriptor),
 }
 
 /// Which record a change hands out. It is pinned under the lock under which the change is made.
@@ -66,8 +69,34 @@ impl Shard {
         let Some(segment) = self.pin_segment(record, guard) else { return Ok(None) };
         let value = match record.extent() {
             None => PinnedValue::Inline(record.value_range()),
-            Some(descriptor) => PinnedValue::Extent(extent::open(&self.medium, self.number, &descriptor)?, descriptor),
+            Some(descriptor) => match self.open_extent(&descriptor) {
+                Err(error) if error.code() != Code::Corrupt => return Err(error),
+                file => PinnedValue::Extent(file, descriptor),
+            },
         };
         Ok(Some(Pin { seq: record.header.seq, segment, key: record.key_range(), value }))
+    }
+
+    /// A record that was written a moment ago, under the lock that is still held. Its extent was opened before: now that the
+    /// change is done nothing may fail.
+    pub(super) fn pin_written(
+        &self,
+        place: RecordRef,
+        header: &Header,
+        extent: Option<(File, Descriptor)>,
+        guard: &Guard,
+    ) -> Option<Pin> {
+        let segment = self.log.pin(place.segment(), guard)?;
+        let key = place.offset() + HEADER;
+        let at = place.offset() + header.value_at(self.align());
+        let value = match extent {
+            None => PinnedValue::Inline(at..at + header.value_len),
+            Some((file, descriptor)) => PinnedValue::Extent(Ok(file), descriptor),
+        };
+        Some(Pin { seq: header.seq, segment, key: key..key + header.key_len, value })
+    }
+
+    pub(super) fn open_extent(&self, descriptor: &Descriptor) -> Result<File> {
+        extent::open(&self.medium, self.number, descriptor)
     }
 }

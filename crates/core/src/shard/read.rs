@@ -4,7 +4,7 @@ use super::{OPEN, Shard};
 use crate::index::{Place, Probe};
 use crate::layout::extent::Descriptor;
 use crate::layout::segment::RecordRef;
-use crate::log::{Record, extent};
+use crate::log::Record;
 use crate::mem::{Guard, enter};
 use crate::{Error, Result};
 use std::convert::Infallible;
@@ -50,7 +50,7 @@ impl Shard {
     pub(super) fn found<'g>(&self, record: &Record<'g>) -> Result<Found<'g>> {
         match record.extent() {
             None => Ok(Found::Inline(record.value())),
-            Some(descriptor) => Ok(Found::Extent(extent::open(&self.medium, self.number, &descriptor)?, descriptor)),
+            Some(descriptor) => Ok(Found::Extent(self.open_extent(&descriptor)?, descriptor)),
         }
     }
 

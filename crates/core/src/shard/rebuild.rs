@@ -113,15 +113,17 @@ impl Shard {
         // Declared before the guard and so dropped after it: what it retires waits for readers.
         let mut writer = Writer::default();
         let guard = enter();
+        let mut log_bytes = 0;
         for (index, link) in plan.segments.iter().enumerate() {
             self.log.ensure_entry(index)?;
             let size = self.medium.dir.file_len(&crate::layout::names::segment(self.number, link.id));
             let size = size.map_err(|error| Error::os("measure a segment", &error))?;
             self.log.list(index, link.id, size, link.end, &guard)?;
+            log_bytes += size;
         }
         let last = plan.segments.len() - 1;
         page.store(head::TAIL, RecordRef::new(last, plan.segments[last].end as usize).0);
-        self.index.create(self.first_depth(), &guard)?;
+        self.index.create(self.rebuilt_depth(log_bytes), &guard)?;
         let rebuilt = self.fill_index(&mut writer, plan.segments.len(), plan.cleared, &guard)?;
         writer.high = plan.segments.len();
         let fresh = self.log.make(self.log.next_size(page.load(head::LIVE), 0))?;
@@ -178,7 +180,7 @@ impl Shard {
 
     fn remake_index(&self, writer: &mut Writer, segments: usize, cleared: u64, guard: &Guard) -> Result<()> {
         self.index.discard(&mut writer.queue);
-        self.index.create(self.first_depth(), guard)?;
+        self.index.create(self.rebuilt_depth(writer.log_bytes), guard)?;
         writer.victim = None;
         self.fill_index(writer, segments, cleared, guard).map(drop)
     }

@@ -8,6 +8,10 @@ use crate::layout::segment::{FIRST_RECORD, MIN_SEGMENT};
 use crate::layout::table::FULL;
 use crate::mem::enter;
 
+/// Room asked for in advance ends here: a number with some zeros too many is met as an error, not as a full disk.
+pub(crate) const MAX_CAPACITY_ENTRIES: u64 = 1 << 31;
+/// For one shard's first segment.
+const MAX_CAPACITY_SEGMENT: u64 = 1 << 30;
 /// Entries that a table is made for. Hashes spread evenly: a table meant for so many gets to `FULL` once in 10^12.
 const TABLE_ENTRIES: u64 = FULL as u64 * 7 / 9;
 
@@ -35,10 +39,16 @@ impl Share {
         Some(Share { entries, segment: segment.checked_next_multiple_of(MIN_SEGMENT).unwrap_or(u64::MAX) })
     }
 
-    /// Depth of the directory: its tables hold the entries without a split.
-    pub fn depth(&self) -> u32 {
-        self.entries.div_ceil(TABLE_ENTRIES).max(1).next_power_of_two().trailing_zeros()
+    /// Whether a map can be made for so much.
+    pub fn is_possible(capacity: Capacity, shards: u64, align: usize) -> bool {
+        let segment = Share::new(capacity, shards, align).map_or(0, |share| share.segment);
+        capacity.entries <= MAX_CAPACITY_ENTRIES && segment <= MAX_CAPACITY_SEGMENT
     }
+}
+
+/// Depth of a directory whose tables hold so many entries without a split.
+fn depth_for(entries: u64) -> u32 {
+    entries.div_ceil(TABLE_ENTRIES).max(1).next_power_of_two().trailing_zeros()
 }
 
 impl Shard {
@@ -57,7 +67,13 @@ impl Shard {
     }
 
     pub(super) fn first_depth(&self) -> u32 {
-        self.share().map_or(0, |share| share.depth())
+        depth_for(self.reserved_entries())
+    }
+
+    /// The same for a rebuild: no more tables than a log of this length has records for. What was asked for stands in a
+    /// file, and a few bytes there must not take all memory. The first segment of an honest map is longer than that.
+    pub(super) fn rebuilt_depth(&self, log_bytes: u64) -> u32 {
+        self.first_depth().min(depth_for(log_bytes / HEADER as u64))
     }
 
     pub(super) fn first_segment(&self) -> u64 {
@@ -80,10 +96,11 @@ mod tests {
             for entries in [1u64, 100, 1_000, 65_536, 1_000_000, 1 << 31] {
                 let bytes = entries * 116;
                 let share = Share::new(Capacity { entries, bytes }, shards, 8).unwrap();
-                let tables = 1u64 << share.depth();
+                let tables = 1u64 << depth_for(share.entries);
                 assert!(tables * u64::from(FULL) >= share.entries * 8 / 7);
                 assert!(tables == 1 || tables * TABLE_ENTRIES < share.entries * 2);
                 assert!(share.segment * shards >= bytes + entries * 40);
+                assert!(share.segment / HEADER as u64 > share.entries, "a rebuild makes all tables again");
             }
         }
         assert!(Share::new(Capacity { entries: u64::MAX, bytes: u64::MAX }, 64, 16).unwrap().segment > 1 << 60);

@@ -44,10 +44,13 @@ impl Shard {
         for field in [head::TAIL, head::ROOT, head::ENTRIES, head::LIVE, head::SEQ] {
             page.store(field, 0);
         }
+        // What an attempt that failed has made is in the way of this one.
+        self.index.reclaim(&mut writer.queue);
         self.log.ensure_table()?;
         let prepared = self.log.make(self.first_segment())?;
         if let Err(error) = self.index.create(self.first_depth(), guard) {
             self.log.discard(prepared);
+            self.index.discard(&mut writer.queue);
             return Err(error);
         }
         self.join(writer, prepared, guard)?;

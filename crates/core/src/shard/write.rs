@@ -4,6 +4,7 @@ use super::append::Parts;
 use super::room::{Purpose, Room};
 use super::{Keep, Locked, Pin, Shard};
 use crate::index::{Place, Probe};
+use crate::layout::extent::Descriptor;
 use crate::layout::head;
 use crate::layout::intent::{Operation, RecordIntent, slot_word};
 use crate::layout::record::{Header, MAX_SEQ, Type};
@@ -94,17 +95,16 @@ impl Shard {
             intent.old_segment_live = intent.new_segment_live;
         }
         let header = Header { seq: intent.seq, ..header };
-        if body.kind == Type::PutExtent {
-            let descriptor = crate::layout::extent::Descriptor::decode(body.value);
-            intent.extents += descriptor.map_or(0, |descriptor| descriptor.len);
-        }
+        let extent = if body.kind == Type::PutExtent { Descriptor::decode(body.value) } else { None };
+        intent.extents += extent.map_or(0, |descriptor| descriptor.len);
+        let extent = extent.filter(|_| keep == Keep::New);
+        let extent = extent.map(|descriptor| Ok((self.open_extent(&descriptor)?, descriptor))).transpose()?;
         let mut kept = self.kept_old(keep, old.as_ref(), &guard)?;
         self.append(&mut writer, Operation::Put, &intent, Parts { header, key, value: body.value }, &guard)?;
         self.bury_extent(&mut writer, old.as_ref());
         self.after_change(&mut writer);
         if keep == Keep::New {
-            let new = self.log.record(RecordRef(intent.record), &guard)?;
-            kept = self.pin_record(&new, &guard)?;
+            kept = self.pin_written(tail, &header, extent, &guard);
         }
         Ok((if is_new { Change::Inserted } else { Change::Updated }, kept))
     }
@@ -245,7 +245,7 @@ impl Shard {
     }
 
     /// Writes a long value before the lock is taken. Until its record is in the log nothing else may delete the file.
-    pub fn write_extent(&self, hash: u64, value: &[u8]) -> Result<crate::layout::extent::Descriptor> {
+    pub fn write_extent(&self, hash: u64, value: &[u8]) -> Result<Descriptor> {
         self.medium.check_writable()?;
         let id = {
             // The counter stands in a page that a close sums.
