@@ -147,10 +147,12 @@ function checkCapacity(capacity: unknown, native: NativeOptions): void {
       throw badArgument(`The option capacity has no ${String(name)}, only entries and bytes.`)
     }
   }
-  const { entries, bytes } = capacity as NonNullable<DiskMapOptions<unknown, unknown>['capacity']>
+  const { entries = 0, bytes = 0 } = capacity as NonNullable<
+    DiskMapOptions<unknown, unknown>['capacity']
+  >
   const most = Number.MAX_SAFE_INTEGER
-  native.capacityEntries = whole('capacity.entries', entries ?? 0, 0, most)
-  native.capacityBytes = whole('capacity.bytes', bytes ?? 0, 0, most)
+  native.capacityEntries = whole('capacity.entries', entries, 0, most)
+  native.capacityBytes = whole('capacity.bytes', bytes, 0, most)
 }
 
 function checkPath(path: unknown): string {

@@ -53,9 +53,11 @@ export class Pages {
   /** Makes room for this many bytes in one piece. */
   reserve(length: number): void {
     if (this.at + length <= this.page.bytes.length) return
+    // Before anything else, because it fails where memory is short, and a page must be given back once.
+    const next = takePage(length)
     if (this.count > 0) this.#full.push(this.#end())
     else givePage(this.page)
-    this.page = takePage(length)
+    this.page = next
     this.at = 0
     this.count = 0
   }
@@ -153,21 +155,26 @@ function fixedWriter<T>({ size, write }: Fixed<T>): Writer<T> {
 function textWriter<T>(role: Role, codec: string, toText: (value: T) => string): Writer<T> {
   const limit = role === 'key' ? limits.maxKeyBytes : limits.maxValueBytes
   let text = ''
+  function checkWellFormed(): void {
+    if (text.isWellFormed()) return
+    throw invalid(role, codec, 'strings without lone surrogates', text)
+  }
   return {
     prepare(value) {
       text = toText(value)
       // The most it can be, as long as that is little; counting costs as much as writing.
       const most = text.length * 3
       const length = most <= limits.maxKeyBytes ? most : Buffer.byteLength(text)
-      if (length > limit) throw tooLarge(role, length, limit)
+      if (length > limit) {
+        checkWellFormed()
+        throw tooLarge(role, length, limit)
+      }
       return length
     },
     write({ bytes }, at) {
       const written = writeText(bytes, at, text)
       // A lone surrogate has been written as another character, of three bytes.
-      if (written !== text.length && !text.isWellFormed()) {
-        throw invalid(role, codec, 'strings without lone surrogates', text)
-      }
+      if (written !== text.length) checkWellFormed()
       return written
     },
   }
