@@ -302,7 +302,8 @@ test('a codec that changes or transfers the array of keys within getMany changes
   map.setMany(Array.from({ length: 20 }, (_, i) => [BigInt(i), value]))
   const acts = [
     (keys: BigUint64Array<ArrayBuffer>) => keys.fill(1000n),
-    (keys: BigUint64Array<ArrayBuffer>) => structuredClone(keys.buffer, { transfer: [keys.buffer] }),
+    (keys: BigUint64Array<ArrayBuffer>) =>
+      structuredClone(keys.buffer, { transfer: [keys.buffer] }),
   ]
   for (const count of [20, 50_000]) {
     for (const change of acts) {
