@@ -101,6 +101,10 @@ test('each codec for keys has its limit in batches too', (t) => {
     fails(t, 'ERR_TOO_LARGE', () => texts.hasMany(['a', key]))
     fails(t, 'ERR_TOO_LARGE', () => texts.deleteMany([text, key]))
   }
+  // Too long and no text either: what get says.
+  const neither = `${text}xx\ud800`
+  fails(t, 'ERR_INVALID_KEY', () => texts.get(neither))
+  fails(t, 'ERR_INVALID_KEY', () => texts.getMany([neither]))
   fails(t, 'ERR_TOO_LARGE', () => blobs.deleteMany([blob, Buffer.alloc(limit + 1)]))
   fails(t, 'ERR_TOO_LARGE', () => mixed.deleteMany([text.slice(1), text]))
   const large: ValueCodec<number> = {
@@ -289,6 +293,66 @@ test('a codec that closes the map within setMany makes it ERR_CLOSED, and nothin
   const again = DiskMap.open(path, { key: str, value: codec })
   t.deepEqual([...again], [['kept', 'value']])
   again.close()
+})
+
+test('a codec that changes or transfers the array of keys within getMany changes nothing of it', (t) => {
+  let act: (() => void) | undefined
+  const map = freshMap(t, { key: native.u64, value: interrupted({ decode: () => act?.() }) })
+  const value = 'x'.repeat(60_000)
+  map.setMany(Array.from({ length: 20 }, (_, i) => [BigInt(i), value]))
+  const acts = [
+    (keys: BigUint64Array<ArrayBuffer>) => keys.fill(1000n),
+    (keys: BigUint64Array<ArrayBuffer>) =>
+      structuredClone(keys.buffer, { transfer: [keys.buffer] }),
+  ]
+  for (const count of [20, 50_000]) {
+    for (const change of acts) {
+      const keys = BigUint64Array.from({ length: count }, (_, i) => BigInt(i))
+      act = () => {
+        act = undefined
+        change(keys)
+      }
+      const found = map.getMany(keys)
+      t.is(found.length, count)
+      t.is(found.filter((one) => one === value).length, 20)
+    }
+  }
+})
+
+test.serial('a batch that finds no memory leaves nothing that two batches write to', (t) => {
+  const { allocUnsafeSlow } = Buffer
+  t.teardown(() => void (Buffer.allocUnsafeSlow = allocUnsafeSlow))
+  const map = freshMap(t, { key: str, value: str })
+  const refused = new RangeError('Array buffer allocation failed')
+  const long = 'x'.repeat(300_000)
+  for (const pairs of [
+    [['a', long]],
+    [
+      ['a', 'b'],
+      ['c', long],
+    ],
+  ] as [string, string][][]) {
+    Buffer.allocUnsafeSlow = (size) => {
+      if (size > 262_144) throw refused
+      return allocUnsafeSlow(size)
+    }
+    t.is(
+      t.throws(() => map.setMany(pairs)),
+      refused,
+    )
+    Buffer.allocUnsafeSlow = allocUnsafeSlow
+    t.is(map.size, 0)
+    // A batch within a batch: each has pages of its own.
+    function* outer(): Generator<[string, string]> {
+      yield ['outer 1', '1']
+      map.setMany([['inner', 'i']])
+      yield ['outer 2', '2']
+      map.setMany([['inner', 'j']])
+    }
+    map.setMany(outer())
+    t.deepEqual(map.getMany(['outer 1', 'outer 2', 'inner']), ['1', '2', 'j'])
+    map.clear()
+  }
 })
 
 test('a codec that closes the map within getMany ends it with ERR_CLOSED at the next read', (t) => {

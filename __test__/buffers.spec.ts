@@ -1,5 +1,5 @@
 import test from 'ava'
-import { bytes, primitive, str, type ValueCodec } from '../index.js'
+import { bytes, DiskMap, primitive, str, type ValueCodec } from '../index.js'
 import { fails } from './helpers/errors.js'
 import { detached, resizable } from './helpers/memory.js'
 import { freshMap } from './helpers/open.js'
@@ -101,4 +101,52 @@ test('subclasses and changed prototypes cannot lie about their bytes', (t) => {
     t.is(map.get(Buffer.alloc(3))?.length, size)
   }
   t.is(map.size, 1)
+})
+
+test('nor can keys where the verb keeps one while a function runs', (t) => {
+  class Short extends Uint8Array {
+    override get length(): number {
+      return 2
+    }
+  }
+  class Long extends Uint8Array {
+    override get length(): number {
+      return 100
+    }
+  }
+  class Other extends Uint8Array {
+    override valueOf(): never {
+      return 'other' as never
+    }
+  }
+  for (const codec of [bytes, primitive]) {
+    const map = freshMap<Uint8Array, string>(t, { key: codec as never, value: str })
+    for (const Lying of [Short, Long, Other]) {
+      const key = new Lying([1, 2, 3, 4])
+      t.is(
+        map.update(key, () => 'updated'),
+        'updated',
+      )
+      t.is(
+        map.getOrInsertComputed(key, () => 'never'),
+        'updated',
+      )
+      t.is(map.entry(key).insert('inserted'), 'updated')
+      t.deepEqual([...map], [[Buffer.of(1, 2, 3, 4), 'inserted']])
+      t.is(map.entry(key).remove(), 'inserted')
+    }
+  }
+})
+
+test('the parameter of a codec cannot lie about its bytes either', (t) => {
+  class Lying extends Uint8Array {
+    override get length(): number {
+      return 100
+    }
+  }
+  const codec = (param: Uint8Array): ValueCodec<Uint8Array> => ({ ...passing, param })
+  const map = freshMap(t, { key: str, value: codec(new Lying([1, 2, 3])) })
+  const { path } = map.handle
+  DiskMap.open(path, { key: str, value: codec(Buffer.of(1, 2, 3)) }).close()
+  fails(t, 'ERR_INVALID_ARGUMENT', () => freshMap(t, { key: str, value: codec(detached(3)) }))
 })

@@ -34,6 +34,8 @@ test('a capacity that cannot be meant is refused before anything is made', (t) =
   const wrong: unknown[] = [
     1000,
     null,
+    { entries: null },
+    { bytes: null },
     { entries: -1 },
     { entries: 1.5 },
     { entries: '1' },

@@ -118,7 +118,7 @@ test('functions, symbols and cycles are ERR_INVALID_VALUE, and nothing is writte
   const map = freshMap(t, { key: str, value: msgpack }).set('kept', 1)
   const cycle: Record<string, unknown> = {}
   cycle['self'] = [cycle]
-  for (const wrong of [() => 1, Symbol('s'), { f() {} }, [Symbol('s')], cycle, Date]) {
+  for (const wrong of [() => 1, Symbol('s'), { toJSON() {} }, [Symbol('s')], cycle, Date]) {
     fails(t, 'ERR_INVALID_VALUE', () => map.set('kept', wrong))
     fails(t, 'ERR_INVALID_VALUE', () => map.set('new', wrong))
     fails(t, 'ERR_INVALID_VALUE', () =>

@@ -137,6 +137,21 @@ test('options that are undefined are not stated', (t) => {
   t.pass()
 })
 
+test('what a program puts on Object.prototype states no option that nobody gave', (t) => {
+  const inherited = { readOnly: true, shards: 7, keyCodec: 'json', capacityEntries: 'x' }
+  const root = Object.prototype
+  try {
+    Object.assign(root, inherited)
+    const path = freshPath(t)
+    const map = DiskMap.open(path).set('a', 1)
+    t.is(map.stats().shards, 16)
+    t.is(DiskMap.attach(map.handle).set('b', 2).size, 2)
+    map.close()
+  } finally {
+    for (const name of Object.keys(inherited)) Reflect.deleteProperty(root, name)
+  }
+})
+
 test('every number of shards that is a power of two up to 64 works', (t) => {
   for (const shards of [1, 2, 4, 8, 16, 32, 64]) {
     const path = freshPath(t)

@@ -55,6 +55,8 @@ test('a function that returns undefined or a promise changes nothing', (t) => {
     fails(t, 'ERR_INVALID_VALUE', () => map.update('a', () => undefined))
     fails(t, 'ERR_INVALID_VALUE', () => map.update('a', async () => 'later'))
     fails(t, 'ERR_INVALID_VALUE', () => map.update('b', () => undefined))
+    fails(t, 'ERR_INVALID_VALUE', () => map.getOrInsertComputed('b', async () => 'later'))
+    fails(t, 'ERR_INVALID_VALUE', () => map.entry('b').orInsertWith(async () => 'later'))
     t.deepEqual([...map], [['a', 'kept']])
   }
 })

@@ -2,7 +2,7 @@ import type { KeyCodec, ValueCodec } from './codecs/types.js'
 import { badArgument } from './errors.js'
 import type { NativeIdentity, NativeOptions } from './native.js'
 import type { StatedCodecs } from './codecs/resolve.js'
-import { checkNames, flag, stateCodecs } from './options.js'
+import { checkNames, flag, nativeOptions, stateCodecs } from './options.js'
 
 /**
  * Names an open map to other threads of its process: plain data that can be posted and cloned, is worth nothing in another
@@ -49,7 +49,7 @@ export function checkAttach<K, V>(handle: unknown, options: unknown): CheckedAtt
   const identity = checkHandle(handle)
   // Each property is read once, so that a getter cannot show the check something else.
   const { key, value, readOnly } = checkNames(options, known) as AttachOptions<K, V>
-  const native: NativeOptions = { create: false, readOnly: flag('readOnly', readOnly, false) }
+  const native = nativeOptions(false, flag('readOnly', readOnly, false))
   return { identity, native, ...stateCodecs<K, V>(native, key, value) }
 }
 

@@ -16,7 +16,10 @@ interface Packed {
 
 /** The values of many keys, in order. */
 export function getMany<K, V>(verbs: Verbs<K, V>, given: unknown): (V | undefined)[] {
-  const { parts, column } = pack('getMany', verbs.keys, given)
+  const { values } = verbs
+  // Between two calls of the addon their code may change or transfer the caller's own array.
+  const runsUserCode = values.kind === 'packed' && values.fixed === undefined
+  const { parts, column } = pack('getMany', verbs.keys, given, runsUserCode)
   const found: (V | undefined)[] = []
   const out = takePage(0)
   try {
@@ -131,12 +134,16 @@ export function setMany<K, V>({ keys, values, native }: Verbs<K, V>, given: unkn
   }
 }
 
-/** Packs keys, all before the first is used: what refuses one of them changes nothing. */
-function pack<K>(verb: string, keys: KeyDriver<K>, given: unknown): Packed {
+/**
+ * Packs keys, all before the first is used: what refuses one of them changes nothing. A typed array that is not copied is
+ * read where it lies.
+ */
+function pack<K>(verb: string, keys: KeyDriver<K>, given: unknown, copies = false): Packed {
   const { fixed } = keys
   const bytes = fixed?.array === undefined ? undefined : octetsOf(given, fixed.array)
   if (fixed !== undefined && bytes !== undefined) {
-    return { parts: slices(bytes, fixed.size), column: undefined }
+    const own = copies ? bytes.slice() : bytes
+    return { parts: slices(own, fixed.size), column: undefined }
   }
   const column = keyColumn(keys)
   const parts: Part[] = []

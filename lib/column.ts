@@ -65,9 +65,11 @@ export abstract class Column<T> {
 
   /** A page of at least this length instead of the one at hand, on which nothing is yet. */
   protected exchange(length: number): Page {
-    if (length <= this.page.bytes.length) return this.page
-    givePage(this.page)
+    const { page } = this
+    if (length <= page.bytes.length) return page
+    // Taken first, because that fails where memory is short, and a page must be given back once.
     this.#page = takePage(length)
+    givePage(page)
     return this.#page
   }
 }
@@ -119,7 +121,10 @@ class TextColumn<T> extends Column<T> {
     // The most it can be, as long as that is little; counting costs as much as writing.
     const most = text.length * 3
     const length = most <= limits.maxKeyBytes ? most : Buffer.byteLength(text)
-    if (length > limit) throw tooLarge(this.#role, length, limit)
+    if (length > limit) {
+      this.#checkWellFormed(text)
+      throw tooLarge(this.#role, length, limit)
+    }
     this.#pending = text
     return text.length
   }
@@ -151,13 +156,16 @@ class TextColumn<T> extends Column<T> {
     for (const [i, text] of texts.entries()) {
       const size = bytes.write(text, used, 'utf8')
       // A lone surrogate has been written as another character, of three bytes.
-      if (size !== text.length && !text.isWellFormed()) {
-        throw invalid(this.#role, this.#codec, 'strings without lone surrogates', text)
-      }
+      if (size !== text.length) this.#checkWellFormed(text)
       sizes[i] = size
       used += size
     }
     return used
+  }
+
+  #checkWellFormed(text: string): void {
+    if (text.isWellFormed()) return
+    throw invalid(this.#role, this.#codec, 'strings without lone surrogates', text)
   }
 }
 

@@ -33,7 +33,7 @@ export class Entry<K, V> {
     this.#verbs = verbs
     this.#key = kept
     this.occupied = occupied
-    this.key = verbs.keys.keep(kept)
+    this.key = keep(verbs, kept)
     this.value = value
   }
 
@@ -64,13 +64,12 @@ export class Entry<K, V> {
    * Stores what fn makes of the key if it is absent now, and returns what is there then. fn is called at most once; if the
    * key is stored while it runs, that value stays and is returned. What fn throws passes through and changes nothing.
    *
-   * @throws {DiskMapError} `ERR_CONFLICT` if the key came and went 1,000 times meanwhile; `ERR_INVALID_ARGUMENT` if fn is
-   * not a function.
+   * @throws {DiskMapError} `ERR_CONFLICT` if the key came and went 1,000 times meanwhile; `ERR_INVALID_VALUE` if fn returns
+   * a promise; `ERR_INVALID_ARGUMENT` if fn is not a function.
    */
   orInsertWith(fn: (key: K) => V): V {
     checkFunction('orInsertWith', fn)
-    const verbs = this.#verbs
-    return getOrInsertComputed(verbs, verbs.keys.keep(this.#key), fn)
+    return getOrInsertComputed(this.#verbs, keep(this.#verbs, this.#key), fn)
   }
 
   /**

@@ -1,5 +1,5 @@
 import { checkAttach, type AttachOptions, type DiskMapHandle } from './attach.js'
-import { compareAndSet, increment, type AtomicVerbs, type Increment } from './atomic.js'
+import { defineAtomicVerbs, type AtomicVerbs } from './atomic.js'
 import { deleteMany, getMany, hasMany, setMany } from './batch.js'
 import { driversOf, type StatedCodecs } from './codecs/resolve.js'
 import type { CodecVerb, ValueCodec } from './codecs/types.js'
@@ -15,6 +15,14 @@ import { bindVerbs, type Verbs } from './verbs.js'
 
 // `new DiskMap()` has no map to stand for: only `open` knows this.
 const opening = Symbol('opening')
+
+// Its verbs are defined when the class is, below; the rule warns of such that nobody defines.
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging
+export interface DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> extends AtomicVerbs<
+  K,
+  V,
+  Allows
+> {}
 
 /**
  * A persistent hash map in a directory of memory-mapped files, used like `Map` and shared by every thread of the
@@ -39,24 +47,13 @@ const opening = Symbol('opening')
  * for (const [key, value] of map) console.log(key, value)
  * map.close()
  */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging
 export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
   static {
-    const property = (value: unknown): PropertyDescriptor => ({ value, configurable: true })
-    // Here, because a method's type cannot be never.
-    const verbs: { [verb in CodecVerb]: AtomicVerbs<unknown, unknown>[verb] } & ThisType<
-      DiskMap<unknown, unknown>
-    > = {
-      compareAndSet(key, expected, next) {
-        return compareAndSet(this.#verbs, key, expected, next)
-      },
-      increment(key, by) {
-        return increment(this.#verbs, key, by)
-      },
-    }
-    Object.defineProperties(this.prototype, {
-      [Symbol.toStringTag]: property('DiskMap'),
-      compareAndSet: { ...property(verbs.compareAndSet), writable: true },
-      increment: { ...property(verbs.increment), writable: true },
+    defineAtomicVerbs(this.prototype as DiskMap<unknown, unknown>, (map) => map.#verbs)
+    Object.defineProperty(this.prototype, Symbol.toStringTag, {
+      value: 'DiskMap',
+      configurable: true,
     })
   }
 
@@ -237,7 +234,8 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    * The value of a key; if there is none, stores what fn returns and returns it. fn is called at most once; if another
    * thread stores a value meanwhile, that one stays and is returned.
    *
-   * @throws {DiskMapError} `ERR_CONFLICT` if the key came and went 1,000 times meanwhile.
+   * @throws {DiskMapError} `ERR_CONFLICT` if the key came and went 1,000 times meanwhile; `ERR_INVALID_VALUE` if fn returns
+   * a promise.
    */
   getOrInsertComputed(key: K, callback: (key: K) => V): V {
     return getOrInsertComputed(this.#verbs, key, callback)
@@ -253,41 +251,6 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
   entry(key: K): Entry<K, V> {
     return entry(this.#verbs, key)
   }
-
-  /**
-   * Stores `next` if the key has the value `expected`, and gives whether it had. `undefined` means absent: as `expected`
-   * the key must not be there, as `next` it is removed. Values are compared by their bytes: -0 is not 0, and NaN is NaN.
-   *
-   * Only for the value codecs `native.*`, `str` and `bytes`; with others its type is `never`, and calling it is
-   * `ERR_INVALID_ARGUMENT`.
-   *
-   * @param key The key.
-   * @param expected The value that the key must have, or undefined.
-   * @param next The value to store, or undefined.
-   * @throws {DiskMapError} `ERR_INVALID_VALUE` or `ERR_TOO_LARGE` for either value, before anything is compared.
-   * @example
-   * if (!jobs.compareAndSet('job 1', 'waiting', 'running')) console.log('somebody else took it')
-   */
-  declare readonly compareAndSet: Allows extends 'compareAndSet'
-    ? AtomicVerbs<K, V>['compareAndSet']
-    : never
-
-  /**
-   * Adds to a number and returns the sum; a key that is not there counts as 0. Many threads may do so at once, and no
-   * increment is lost.
-   *
-   * Only for the value codecs `native.u8` to `native.f64`; with others its type is `never`, and calling it is
-   * `ERR_INVALID_ARGUMENT`.
-   *
-   * @param key The key.
-   * @param by The amount: a bigint for `native.u64` and `native.i64`, an integer for smaller integers, any number for
-   * floats (whose sum is rounded). It may be negative for every type. Default: 1.
-   * @throws {DiskMapError} `ERR_INVALID_ARGUMENT` for an amount of another type or with a fraction; `ERR_INVALID_VALUE`
-   * for a sum outside of the type, or an infinite one of finite floats. Nothing is changed then.
-   * @example
-   * const visits = counts.increment('visits')
-   */
-  declare readonly increment: Allows extends 'increment' ? Increment<K, V> : never
 
   /**
    * The values of many keys, in the order of the keys, with undefined for a miss. Much faster than as many calls of `get`.

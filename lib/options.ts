@@ -78,10 +78,7 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
   // Each property is read once, so that a getter cannot show the check something else.
   const { key, value, create, readOnly, shards, flushInterval, recovery, mode, capacity } =
     options as DiskMapOptions<K, V>
-  const native: NativeOptions = {
-    create: flag('create', create, true),
-    readOnly: flag('readOnly', readOnly, false),
-  }
+  const native = nativeOptions(flag('create', create, true), flag('readOnly', readOnly, false))
   if (native.readOnly) native.create = false
   if (shards !== undefined) {
     whole('shards', shards, 1, limits.maxShards)
@@ -105,9 +102,14 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
   return { path: directory, native, ...stateCodecs<K, V>(native, key, value) }
 }
 
+/** Options for the addon, which reads those that are not stated too: nothing may be inherited from Object.prototype. */
+export function nativeOptions(create: boolean, readOnly: boolean): NativeOptions {
+  return Object.assign(Object.create(null) as object, { create, readOnly })
+}
+
 /** The options, or none, as an object that has no property but these. */
 export function checkNames(options: unknown, names: ReadonlySet<PropertyKey>): object {
-  if (options === undefined) return {}
+  if (options === undefined) return Object.create(null) as object
   if (typeof options !== 'object' || options === null) {
     throw badArgument(`The options must be an object, not ${describe(options)}.`)
   }
@@ -147,10 +149,12 @@ function checkCapacity(capacity: unknown, native: NativeOptions): void {
       throw badArgument(`The option capacity has no ${String(name)}, only entries and bytes.`)
     }
   }
-  const { entries, bytes } = capacity as NonNullable<DiskMapOptions<unknown, unknown>['capacity']>
+  const { entries = 0, bytes = 0 } = capacity as NonNullable<
+    DiskMapOptions<unknown, unknown>['capacity']
+  >
   const most = Number.MAX_SAFE_INTEGER
-  native.capacityEntries = whole('capacity.entries', entries ?? 0, 0, most)
-  native.capacityBytes = whole('capacity.bytes', bytes ?? 0, 0, most)
+  native.capacityEntries = whole('capacity.entries', entries, 0, most)
+  native.capacityBytes = whole('capacity.bytes', bytes, 0, most)
 }
 
 function checkPath(path: unknown): string {

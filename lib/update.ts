@@ -1,5 +1,6 @@
 import { types } from 'node:util'
 import { badArgument, describe, DiskMapError } from './errors.js'
+import { scratch } from './scratch.js'
 import type { Verbs } from './verbs.js'
 
 /** After so many lost races a verb gives up. */
@@ -46,7 +47,8 @@ export function modify<K, V>(
     if (next === DELETE) {
       if (verbs.swapDelete(key, sequence)) return { occupied: false, value: undefined }
     } else {
-      checkResult(next)
+      if (next === undefined) throw badResult('undefined; return DELETE to remove the key')
+      refusePromise(next)
       if (verbs.swap(key, sequence, next as V)) return { occupied: true, value: next as V }
     }
   }
@@ -70,24 +72,25 @@ export function getOrInsertComputed<K, V>(verbs: Verbs<K, V>, given: K, fn: (key
   const found = verbs.snapshot(key)
   if (found.sequence !== -1) return found.value as V
   // As in Map, a function never sees -0.
-  return getOrInsert(verbs, key, fn(Object.is(given, -0) ? (0 as K) : given))
+  const value = fn(Object.is(given, -0) ? (0 as K) : given)
+  refusePromise(value)
+  return getOrInsert(verbs, key, value)
 }
 
-/** A copy of a key that no user's code can reach. */
-export function keep<K, V>(verbs: Verbs<K, V>, key: K): K {
-  // Checked first: a copy can be made only of what the codec takes.
-  verbs.keys.put(key)
-  return verbs.keys.keep(key)
+/** A key as it is stored, where no user's code can reach it. */
+export function keep<K, V>({ keys }: Verbs<K, V>, key: K): K {
+  const passed = keys.put(key)
+  // From what was put, because a copy of the key itself would ask it for its length.
+  return typeof passed === 'string' ? key : keys.read(scratch, 0, passed)
 }
 
-function checkResult(value: unknown): void {
-  if (value !== undefined && !types.isPromise(value)) return
-  throw new DiskMapError(
-    'ERR_INVALID_VALUE',
-    value === undefined
-      ? 'The function of an update returned undefined; return DELETE to remove the key.'
-      : 'The function of an update returned a promise; it must return the value itself.',
-  )
+// A codec like json would store `{}` for it.
+function refusePromise(value: unknown): void {
+  if (types.isPromise(value)) throw badResult('a promise; it must return the value itself')
+}
+
+function badResult(what: string): DiskMapError {
+  return new DiskMapError('ERR_INVALID_VALUE', `The function returned ${what}.`)
 }
 
 /** The error of a verb that lost all its races. */

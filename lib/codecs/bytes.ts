@@ -16,7 +16,6 @@ export const bytes: Driver<Uint8Array> = {
     text: false,
     put: (key) => placeKey('bytes', key),
     read: copyOut,
-    keep: (key) => Buffer.from(key),
   },
   value: {
     kind: 'packed',

@@ -137,9 +137,10 @@ export interface MsgpackCodec extends ValueCodec<unknown> {
  * map with this codec where it is missing is `ERR_CODEC_UNAVAILABLE`. What JSON can hold is plain MessagePack that other
  * languages read; Date is its timestamp, bytes its binary, undefined and everything else below an extension.
  *
- * It also keeps NaN and infinities, bigints, Date, Set, RegExp, Error, typed arrays. `toJSON` is called; a Map comes back
- * as an object, as do instances of classes; -0 becomes 0; lone surrogates become U+FFFD; a property `__proto__` comes back
- * as `__proto_`. Functions, symbols and cycles are `ERR_INVALID_VALUE`. Use it as `msgpack` or as `msgpack<User>()`.
+ * It also keeps NaN and infinities, bigints, Date, Set, RegExp, Error, typed arrays. `toJSON` of a class is called; a Map
+ * comes back as an object, as do instances of classes; -0 becomes 0; lone surrogates become U+FFFD; a property `__proto__`
+ * comes back as `__proto_`. Functions (also a `toJSON` of a plain object), symbols and cycles are `ERR_INVALID_VALUE`. Use it
+ * as `msgpack` or as `msgpack<User>()`.
  */
 export const msgpack: MsgpackCodec = typed(msgpackDriver)
 

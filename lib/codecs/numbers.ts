@@ -164,7 +164,6 @@ export function numberDriver<T>(type: keyof typeof numberTypes): Driver<T> {
         return size
       },
       read: readAt,
-      keep: isFloat ? (given) => stored(given, write, read) : (given) => given,
     },
     value: {
       kind: 'packed',
@@ -190,12 +189,6 @@ function withoutMinusZero<T>(write: NumberType<T>['write']): NumberType<T>['writ
   return (view, at, value) => {
     write(view, at, ((value as unknown as number) + 0) as unknown as T)
   }
-}
-
-/** A float key as it comes back from the map. */
-function stored<T>(key: T, write: NumberType<T>['write'], read: NumberType<T>['read']): T {
-  write(cell, 0, key)
-  return ((read(cell, 0) as unknown as number) + 0) as unknown as T
 }
 
 /** Writes the quiet NaN without a payload, whatever JavaScript's engine would make of NaN. */

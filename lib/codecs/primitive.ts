@@ -148,15 +148,6 @@ function read(bytes: Buffer, start: number, end: number): Primitive {
 
 /** Primitive values with their type: `1`, `1n` and `'1'` are three keys. */
 export const primitive: Driver<Primitive> = {
-  key: {
-    name,
-    text: false,
-    put: putKey,
-    read,
-    keep(key) {
-      if (typeof key === 'number') return key + 0
-      return isOctets(key) ? Buffer.from(key) : key
-    },
-  },
+  key: { name, text: false, put: putKey, read },
   value: { kind: 'packed', name, store: storeValue, read },
 }

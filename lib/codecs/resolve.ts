@@ -2,7 +2,7 @@ import { badArgument, describe, DiskMapError } from '../errors.js'
 import { limits, type NativeHandle } from '../native.js'
 import { customDriver } from './custom.js'
 import { drivers } from './index.js'
-import { isOctets } from './octets.js'
+import { isDetached, isOctets } from './octets.js'
 import { codecBrand } from './types.js'
 import type { Driver, KeyDriver, ValueCodec, ValueDriver } from './types.js'
 
@@ -73,9 +73,10 @@ function checkName(name: unknown): void {
 /** A copy of the codec's parameter, which the map keeps for its whole life. */
 function checkedParam(name: string, param: unknown): Uint8Array | undefined {
   if (param === undefined) return undefined
-  if (!isOctets(param))
-    throw badArgument(`The parameter of the value codec ${name} must be a Uint8Array.`)
-  const copy = Buffer.from(param)
+  if (!isOctets(param) || isDetached(param))
+    throw badArgument(`The parameter of the value codec ${name} must be an attached Uint8Array.`)
+  // Not by Buffer, which asks the array for its length.
+  const copy = new Uint8Array(param)
   if (copy.length > limits.maxCodecParamBytes) {
     throw badArgument(
       `The parameter of the value codec ${name} has at most ${limits.maxCodecParamBytes} bytes.`,

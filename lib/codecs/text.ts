@@ -13,7 +13,6 @@ export const str: Driver<string> = {
     text: true,
     put: (key) => check('key', key),
     read: (bytes, start, end) => bytes.toString('utf8', start, end),
-    keep: (key) => key,
   },
   value: {
     kind: 'text',

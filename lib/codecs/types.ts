@@ -130,8 +130,6 @@ export interface KeyDriver<K> {
   put(key: K): string | number
   /** Reads a key from a part of a page. */
   read(bytes: Buffer, start: number, end: number): K
-  /** The key as it is stored now, for one that a user's code could change before it is put again. */
-  keep(key: K): K
 }
 
 /** Values that cross as strings. */
