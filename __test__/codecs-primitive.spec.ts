@@ -84,7 +84,9 @@ test('as a key of primitive, -0 is 0 and there is one NaN', (t) => {
   const odd = new Float64Array(new BigUint64Array([0xfff8_dead_beef_0001n]).buffer)[0]!
   map.set(odd, 2)
   t.deepEqual(map.getMany([0, NaN, 0n, '0']), [-0, 2, undefined, undefined])
-  t.deepEqual(new Set(map.keys()), new Set([0, NaN]))
+  const keys = [...map.keys()]
+  t.is(keys.length, 2)
+  t.true(keys.includes(0) && keys.includes(NaN))
   t.true([...map.keys()].every((key) => !Object.is(key, -0)))
 })
 

@@ -3,7 +3,8 @@ import { getSystemErrorName } from 'node:util'
 /**
  * What a {@link DiskMapError} can say went wrong. The engine's table and this list are the same.
  *
- * - `ERR_LOCKED`: another process, or another copy of this package, holds the map; the message gives the owner's pid.
+ * - `ERR_LOCKED`: another process, another copy of this package or a Rust `DiskHashMap` holds the map (the message gives the
+ *   owner's pid), or this process has it open for reading only.
  * - `ERR_NO_SPACE`: the disk is full, or the system has no mappings left. Nothing was changed.
  * - `ERR_CORRUPT`: bytes of the map are damaged.
  * - `ERR_NOT_A_MAP`: the path is a file, or a directory with something else in it.
@@ -70,8 +71,8 @@ export class DiskMapError extends Error {
   readonly code: DiskMapErrorCode
 
   /**
-   * How many of the pairs that `setMany` was given are stored, from the first one on, where it failed midway; what it
-   * refused before it wrote anything has none.
+   * How many of the pairs that `setMany` was given are stored, from the first one on, where the engine failed: 0 if the
+   * map was closed or read-only. A pair that cannot be encoded is refused before that, and its error has none.
    */
   declare readonly stored?: number
 

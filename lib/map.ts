@@ -163,7 +163,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
 
   /**
    * Entries up to which the map was made to grow without splitting a table or making a file: the smallest power of two
-   * that is neither below the option `capacity` nor below `size`. `clear` and `compact` give that room back.
+   * that is neither below the option `capacity` nor below `size`. `compact` gives that room back, `clear` its tables.
    */
   get capacity(): number {
     return this.#verbs.native.capacity()
@@ -211,7 +211,8 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    * @param key The key.
    * @param fn Gets the value, or undefined if there is none, and returns the value to store or `DELETE`. What it throws
    * passes through and changes nothing. It may use the map.
-   * @throws {DiskMapError} `ERR_CONFLICT` after 1,000 lost races; `ERR_INVALID_VALUE` if fn returns undefined.
+   * @throws {DiskMapError} `ERR_CONFLICT` after 1,000 lost races; `ERR_INVALID_VALUE` if fn returns undefined or a
+   * promise.
    * @example
    * counts.update('ES', (count) => (count ?? 0) + 1)
    */
@@ -256,7 +257,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    * The values of many keys, in the order of the keys, with undefined for a miss. Much faster than as many calls of `get`.
    *
    * @param keys An iterable or an array of keys. Fastest are a typed array whose elements are the key codec's integers
-   * (`BigUint64Array` for `native.u64`), and an array of strings of one length. Each key is looked up by itself: together
+   * (`BigUint64Array` for `native.u64`), and strings of ASCII. Each key is looked up by itself: together
    * the values are not of one moment.
    * @throws {DiskMapError} `ERR_INVALID_ARGUMENT` for what is not iterable.
    * @example

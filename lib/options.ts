@@ -49,7 +49,7 @@ export interface DiskMapOptions<K, V> {
    * each shard. Counts when the map is made. Default: none; a map grows as it is filled.
    */
   capacity?: { entries?: number | undefined; bytes?: number | undefined } | undefined
-  /** The permissions of a directory that is made, from 0 to 0o777. Default: 0o700. */
+  /** The permissions of a directory that is made: 0o700 and up to 0o777. Default: 0o700. */
   mode?: number | undefined
 }
 

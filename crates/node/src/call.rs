@@ -112,22 +112,22 @@ impl Call<'_> {
         sources: [usize; N],
         target: usize,
     ) -> Result<([&[u8]; N], &mut [u8]), Failure> {
-        let (to, room) = self.typed_array(target)?;
+        let (start, room) = self.typed_array(target)?;
         let mut slices = [&[][..]; N];
         for (bytes, source) in slices.iter_mut().zip(sources) {
             let (from, len) = self.typed_array(source)?;
-            if (from as usize) < to as usize + room && (to as usize) < from as usize + len {
+            if (from as usize) < start as usize + room && (start as usize) < from as usize + len {
                 let what = "The source and the target of a call must not overlap.";
                 return Err(opendiskmap::Error::new(opendiskmap::Code::InvalidArgument, what).into());
             }
             // SAFETY: as in `bytes`; it does not overlap the target (checked above), which `&mut self` makes the only one.
             *bytes = unsafe { slice(from, len) };
         }
-        if to.is_null() {
+        if start.is_null() {
             return Ok((slices, &mut []));
         }
         // SAFETY: as in `bytes`; no slice taken from the call overlaps it (checked above).
-        Ok((slices, unsafe { std::slice::from_raw_parts_mut(to, room) }))
+        Ok((slices, unsafe { std::slice::from_raw_parts_mut(start, room) }))
     }
 
     /// A length, unless the argument is something else.

@@ -233,7 +233,7 @@ impl Index {
         }
         // Free tables are used before new ones.
         let used = next.number.saturating_sub(page.load(head::FREE_COUNT) as usize);
-        self.files.load(next.file, guard).is_some_and(|file| used * 4 >= file.tables * 3)
+        self.files.load(next.file, guard).is_some_and(|file| used >= file.tables * 3 / 4)
     }
 
     /// The next table never used yet; makes a file when the current one is used up.

@@ -168,7 +168,10 @@ impl Shard {
         found: &mut Option<Record<'g>>,
         guard: &'g Guard,
     ) -> Result<bool> {
-        let record = self.log.record(RecordRef(record), guard)?;
+        let place = RecordRef(record);
+        // Header, key and value may lie on several cache lines. Asked for together they come in the time of one.
+        self.log.prefetch(place, guard);
+        let record = self.log.record(place, guard)?;
         if !record.header.kind.is_put() {
             return Err(self.damage("a slot names a record that is not a put"));
         }

@@ -169,6 +169,10 @@ impl Shard {
         if rewritten.is_err() && self.page().read_intent()[0] != 0 {
             self.poison();
         }
+        // Tables split in waves, for hashes fill them evenly: the next file must be on its way before this one is used up.
+        if self.index.wants_file(guard) {
+            self.medium.want_background();
+        }
         rewritten
     }
 
