@@ -23,6 +23,7 @@
  * @typedef {object} OpenOptions
  * @property {boolean} [threads] several threads of the process will open the store
  * @property {unknown} [share] `share` of the store that the first thread opened
+ * @property {boolean} [unsynced] nothing is synced by a timer, as with the peers
  */
 
 /**

@@ -7,16 +7,18 @@ const codecs = { text: str, u64: native.u64, bytes, object: json() }
 /** @type {import('./index.mjs').Engine} */
 export const opendiskmap = {
   name: 'opendiskmap',
-  settings: 'defaults (a flush in the background every second); objects by `json()`',
+  settings:
+    'defaults (a flush in the background every second; none in latency-unsynced); objects by `json()`',
   persists: true,
   threads: true,
-  open(place, kind) {
+  open(place, kind, { unsynced = false } = {}) {
     // Which of the codecs it is does not matter to the verbs.
     const codec = /** @type {Record<string, any>} */ (codecs)
     /** @type {DiskMap<any, any>} */
     const map = DiskMap.open(join(place, 'map.odm'), {
       key: codec[kind.key],
       value: codec[kind.value],
+      flushInterval: unsynced ? false : undefined,
     })
     return {
       inFlight: 0,

@@ -1,7 +1,7 @@
 // The workloads, in the order in which they run. Each prints one table.
 import { batchText, batchU64 } from './batches.mjs'
 import { buffers1, buffers64 } from './buffers.mjs'
-import { latency } from './latency.mjs'
+import { latency, latencyUnsynced } from './latency.mjs'
 import { open } from './open.mjs'
 import { profiles } from './profiles.mjs'
 import { seedLoad, seedText, seedU64 } from './seed.mjs'
@@ -44,6 +44,7 @@ export const workloads = [
   batchText,
   batchU64,
   latency,
+  latencyUnsynced,
   seedText,
   seedU64,
   seedLoad,

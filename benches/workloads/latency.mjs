@@ -6,10 +6,15 @@ import { expect } from '../kit/timing.mjs'
 
 const shares = { p50: 0.5, p99: 0.99, 'p99.9': 0.999, 'p99.99': 0.9999 }
 
-/** @type {import('./index.mjs').Workload} */
-export const latency = {
-  name: 'latency',
-  title: 'Each `set` of a new key (16 → 100 characters) while the map grows',
+/**
+ * @param {string} name
+ * @param {string} title
+ * @param {boolean} unsynced
+ * @returns {import('./index.mjs').Workload}
+ */
+const workload = (name, title, unsynced) => ({
+  name,
+  title,
   unit: 'ns',
   share: 2,
   rows: [...Object.keys(shares), 'slowest'],
@@ -19,7 +24,7 @@ export const latency = {
   ],
   takes: (engine) => engine.queued !== true,
   async run(engine, { entries, seed, place }) {
-    const store = await engine.open(place, { key: 'text', value: 'text' })
+    const store = await engine.open(place, { key: 'text', value: 'text' }, { unsynced })
     const keys = keys16(entries).fresh(shuffled(entries, seed))
     const values = Array.from({ length: 10_000 }, (_, n) => textValue(n, 100))
     const times = new Float64Array(entries).fill(1)
@@ -42,4 +47,15 @@ export const latency = {
     for (const [name, share] of Object.entries(shares)) rows[name] = within(share)
     return { ...rows, slowest: within(1) }
   },
-}
+})
+
+const grows = 'Each `set` of a new key (16 → 100 characters) while the map grows'
+
+export const latency = workload('latency', grows, false)
+
+/** The peers sync nothing by a timer; this library does so unless told not to. */
+export const latencyUnsynced = workload(
+  'latency-unsynced',
+  `${grows}, with \`flushInterval: false\``,
+  true,
+)
