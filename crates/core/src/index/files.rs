@@ -206,6 +206,9 @@ impl Index {
         if number > current {
             return Ok(());
         }
+        // On a disk that is nearly full the spare comes first: deletes need it, and an index file may be what keeps it from
+        // being made whole again.
+        self.medium.spare.ensure(&self.medium, 0)?;
         let name = names::index(self.shard, number as u32);
         let region = self.medium.create(&name, Kind::Index, self.shard, number, index_len(tables), 0)?;
         if background {

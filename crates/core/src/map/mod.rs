@@ -34,6 +34,10 @@ use registry::Place;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// On a full disk another shard may have been lent the spare between its coming back and the next try.
+const DELETE_ATTEMPTS: usize = 8;
 
 /// A handle of an open map. Any number of threads may use it at once; a clone is another handle of the same map.
 ///
@@ -267,14 +271,17 @@ impl Map {
     fn delete(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<Kept> {
         let instance = self.writable()?;
         let shard = instance.shard(hash);
-        match shard.remove(hash, key, expect, keep) {
-            // The spare is lent out: it comes back once its victim is freed.
-            Err(error) if error.code() == Code::NoSpace => {
-                instance.make_room().map_err(|_| error)?;
-                shard.remove(hash, key, expect, keep)
+        for _ in 1..DELETE_ATTEMPTS {
+            match shard.remove(hash, key, expect, keep) {
+                // The spare is lent out: it comes back once its victim is freed, by this call or by the background's turn.
+                Err(error) if error.code() == Code::NoSpace => match instance.make_room() {
+                    Err(error) if error.code() == Code::NoSpace => std::thread::sleep(Duration::from_millis(5)),
+                    made => made?,
+                },
+                removed => return removed,
             }
-            removed => removed,
         }
+        shard.remove(hash, key, expect, keep)
     }
 
     /// Entries in the map.
