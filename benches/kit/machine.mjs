@@ -18,7 +18,7 @@ export const machine = {
   cores: availableParallelism(),
   model: cpus()[0]?.model.trim() ?? 'unknown processor',
   memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-  kernel: `${type()} ${release()}`,
+  kernel: `${type()} ${release().split('.').slice(0, 2).join('.')}`,
   fileSystem: fileSystems[statfsSync(placeFolder).type] ?? 'unknown file system',
 }
 
