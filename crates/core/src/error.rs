@@ -74,7 +74,11 @@ impl fmt::Display for Code {
 
 /// A failed call: a code to branch on, a sentence to read, and the operating system's errno where there was one.
 #[derive(Clone, Debug)]
-pub struct Error {
+pub struct Error(Box<Details>);
+
+/// Behind a pointer, so that a call which may fail returns hardly more than one which may not.
+#[derive(Clone, Debug)]
+struct Details {
     code: Code,
     message: Box<str>,
     errno: Option<i32>,
@@ -88,7 +92,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of one's own, for a layer above the engine.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Error { code, message: message.into().into_boxed_str(), errno: None, of_index: false }
+        Error::of(code, message.into(), None)
+    }
+
+    fn of(code: Code, message: String, errno: Option<i32>) -> Self {
+        Error(Box::new(Details { code, message: message.into_boxed_str(), errno, of_index: false }))
     }
 
     /// For a boundary that catches a panic.
@@ -115,46 +123,41 @@ impl Error {
         } else {
             (Code::Io, "Check the device and its permissions")
         };
-        Error {
-            code,
-            message: format!("Could not {action}: {error}. {advice}.").into_boxed_str(),
-            errno,
-            of_index: false,
-        }
+        Error::of(code, format!("Could not {action}: {error}. {advice}."), errno)
     }
 
     /// Marks damage of what is derived from the log. Other errors, such as a full disk, stay what they are.
     pub(crate) fn of_index(mut self) -> Self {
-        self.of_index = self.code == Code::Corrupt;
+        self.0.of_index = self.0.code == Code::Corrupt;
         self
     }
 
     pub(crate) const fn is_of_index(&self) -> bool {
-        self.of_index
+        self.0.of_index
     }
 
     /// The code to branch on.
     #[must_use]
     pub const fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// The operating system's error number, where there was one.
     #[must_use]
     pub const fn errno(&self) -> Option<i32> {
-        self.errno
+        self.0.errno
     }
 
     /// The sentence, without the code.
     #[must_use]
     pub const fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 

@@ -268,7 +268,7 @@ struct Iteration {
 fn cursor(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let state = RefCell::new((bound.handle.map()?.cursor(), Page::default(), 0));
     let iteration = Rc::new(Iteration { handle: Rc::clone(&bound.handle), state });
-    Ok(Value::Raw(function(call.env(), &iteration, &bound.handle.fail, next_page)?))
+    Ok(Value::Raw(function::<1, _, _>(call.env(), &iteration, &bound.handle.fail, next_page)?))
 }
 
 /// Packs entries into the target as `u32` key length, `u32` value length, key, value.
@@ -324,39 +324,39 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
     let bound = Rc::new(Bound { handle: Rc::clone(handle), key, value });
     // Closures of no size, so that each verb gets a trampoline of its own and is called directly.
     macro_rules! members {
-        ($($name:literal: $verb:ident,)*) => {
-            [$(($name, function(env, &bound, &handle.fail, |call: &mut Call<'_>, bound: &Bound| $verb(call, bound))?),)*]
+        ($($name:literal($args:literal): $verb:ident,)*) => {
+            [$(($name, function::<$args, _, _>(env, &bound, &handle.fail, |call: &mut Call<'_>, bound: &Bound| $verb(call, bound))?),)*]
         };
     }
     let _: Verb = get;
     object(
         env,
         &members! {
-            "get": get,
-            "getAsync": get_async,
-            "take": take,
-            "has": has,
-            "set": set,
-            "delete": delete,
-            "read": read,
-            "swap": swap,
-            "swapDelete": swap_delete,
-            "compareAndSet": compare_and_set,
-            "increment": increment,
-            "getMany": get_many,
-            "hasMany": has_many,
-            "setMany": set_many,
-            "deleteMany": delete_many,
-            "size": size,
-            "capacity": capacity,
-            "clear": clear,
-            "cursor": cursor,
-            "flush": flush,
-            "flushSync": flush_sync,
-            "compact": compact,
-            "stats": stats,
-            "identity": identity,
-            "close": close,
+            "get"(1): get,
+            "getAsync"(1): get_async,
+            "take"(1): take,
+            "has"(1): has,
+            "set"(2): set,
+            "delete"(1): delete,
+            "read"(1): read,
+            "swap"(2): swap,
+            "swapDelete"(1): swap_delete,
+            "compareAndSet"(3): compare_and_set,
+            "increment"(2): increment,
+            "getMany"(3): get_many,
+            "hasMany"(3): has_many,
+            "setMany"(4): set_many,
+            "deleteMany"(2): delete_many,
+            "size"(0): size,
+            "capacity"(0): capacity,
+            "clear"(0): clear,
+            "cursor"(0): cursor,
+            "flush"(0): flush,
+            "flushSync"(0): flush_sync,
+            "compact"(0): compact,
+            "stats"(0): stats,
+            "identity"(0): identity,
+            "close"(0): close,
         },
     )
 }
@@ -372,7 +372,8 @@ fn bind(call: &mut Call<'_>, handle: &Rc<Handle>) -> Outcome {
 pub fn handle_object(env: napi_env, handle: Rc<Handle>) -> Result<napi_value, Failure> {
     let fail = Rc::clone(&handle.fail);
     let handle = Rc::new(handle);
-    let codecs = function(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| codecs(call, handle))?;
-    let bind = function(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| bind(call, handle))?;
+    let codecs =
+        function::<0, _, _>(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| codecs(call, handle))?;
+    let bind = function::<2, _, _>(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| bind(call, handle))?;
     object(env, &[("codecs", codecs), ("bind", bind)])
 }

@@ -61,10 +61,9 @@ impl LogRegion {
     /// Has the processor fetch what stands from an offset on: a short record's lines.
     #[inline]
     pub fn prefetch(&self, offset: usize) {
-        for line in 0..LINES_OF_A_RECORD {
-            if let Some([byte]) = self.bytes(offset + line * LINE, 1) {
-                prefetch(byte);
-            }
+        let rest = self.published().saturating_sub(offset);
+        if let Some(bytes) = self.bytes(offset, rest) {
+            bytes.chunks(LINE).take(LINES_OF_A_RECORD).for_each(|line| prefetch(&line[0]));
         }
     }
 

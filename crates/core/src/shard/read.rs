@@ -85,7 +85,7 @@ impl Shard {
     }
 
     /// Goes by the hint once; what it led to is checked as ever.
-    #[inline]
+    #[inline(always)]
     fn lookup_from<'g>(
         &'g self,
         hint: Hint<'g>,
@@ -100,7 +100,7 @@ impl Shard {
     }
 
     /// Searches a table; `None` if what was found does not count.
-    #[inline]
+    #[inline(always)]
     fn attempt<'g>(&'g self, place: &Place<'g>, hash: u64, key: &[u8], guard: &'g Guard) -> Option<Option<Record<'g>>> {
         let mut found = None;
         // An error may come of a race as well as of damage: at the lock it shows which.
@@ -113,7 +113,7 @@ impl Shard {
     }
 
     /// The key's record. What was found counts only if the way to it was still the same afterwards, on a miss too.
-    #[inline]
+    #[inline(always)]
     pub(super) fn lookup<'g>(&'g self, hash: u64, key: &[u8], guard: &'g Guard) -> Result<Option<Record<'g>>> {
         for _ in 0..ATTEMPTS {
             // Acquire: partner of the stores that close the shard to readers before a rebuild changes the root.
@@ -160,7 +160,7 @@ impl Shard {
     }
 
     /// Whether a slot with the key's hash names the key's record, which it leaves in `found`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_key<'g>(
         &'g self,
         record: u64,
@@ -169,9 +169,10 @@ impl Shard {
         guard: &'g Guard,
     ) -> Result<bool> {
         let place = RecordRef(record);
+        let segment = self.log.segment(place.segment(), guard)?;
         // Header, key and value may lie on several cache lines. Asked for together they come in the time of one.
-        self.log.prefetch(place, guard);
-        let record = self.log.record(place, guard)?;
+        segment.log.prefetch(place.offset());
+        let record = segment.record(place.offset(), self.medium.align, &self.medium.keys)?;
         if !record.header.kind.is_put() {
             return Err(self.damage("a slot names a record that is not a put"));
         }
