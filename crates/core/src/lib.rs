@@ -65,6 +65,8 @@ mod map;
 mod medium;
 #[allow(unsafe_code)]
 mod mem;
+#[cfg(not(loom))]
+mod parallel;
 mod rules;
 #[cfg(not(loom))]
 mod shard;
@@ -77,7 +79,7 @@ pub use error::{Code, Error, Result};
 pub use layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_KEY, MAX_SHARDS, MAX_VALUE};
 
 #[cfg(not(loom))]
-pub use durability::recover::{Reason, Recovery as OpenReport};
+pub use durability::report::{Reason, RebuildProgress, Recovery as OpenReport, ShardRecovery};
 #[cfg(not(loom))]
 pub use front::{
     Arch, Bytes, ConcurrentDiskMap, ConcurrentEntry, Decoded, DiskHashMap, InPlace, KeyCodec, MapEntry, Native, Number,

@@ -1,56 +1,21 @@
 //! Opening what is there: trust the index, or make it anew from the log.
 
 use super::checkpoints::Checkpoints;
-use crate::layout::checkpoint::Checkpoint;
+use super::report::{Reason, RebuildProgress, Recovery, ShardRecovery};
+use crate::layout::checkpoint::{Checkpoint, Link};
 use crate::layout::file::Kind;
 use crate::layout::names::{self, Name};
 use crate::layout::segment::SegmentId;
 use crate::layout::{MAX_SHARDS, PAGE, head};
 use crate::medium::Medium;
 use crate::mem::Region;
+use crate::parallel::{self, cores};
 use crate::shard::{Shard, Share};
 use crate::sys::{self, Dir, FileId};
 use crate::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How a map came to be open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// It was made.
-    Created,
-    /// It was closed cleanly before.
-    Clean,
-    /// Its process died and the system did not: the index was trusted after at most one fix-up a shard.
-    Killed,
-    /// The machine died, the files were copied, or `recovery: 'full'` was asked for: the index was made from the log.
-    Rebuilt,
-}
-
-impl Reason {
-    /// The name that `stats()` shows.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Reason::Created => "created",
-            Reason::Clean => "clean",
-            Reason::Killed => "killed",
-            Reason::Rebuilt => "rebuilt",
-        }
-    }
-}
-
-/// What an open did.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Recovery {
-    pub reason: Reason,
-    /// Records read to make the index; 0 unless it was made.
-    pub records: u64,
-    pub time: Duration,
-}
+use std::time::Instant;
 
 /// What an open is to go by.
 #[derive(Clone, Debug)]
@@ -60,6 +25,7 @@ pub(crate) struct Terms {
     /// A test hook: copied files are taken for the originals.
     pub same_files: bool,
     pub boot: [u8; 16],
+    pub progress: Arc<RebuildProgress>,
 }
 
 /// An opened map's parts.
@@ -81,7 +47,8 @@ pub(crate) fn create(dir: Dir, mut checkpoint: Checkpoint, terms: &Terms) -> Res
     medium.head.sync(0, head::LEN).map_err(sync)?;
     let checkpoints = Checkpoints::create(&medium.dir, checkpoint.clone())?;
     let medium = Arc::new(medium);
-    let recovery = Recovery { reason: Reason::Created, records: 0, time: started.elapsed() };
+    let untouched = vec![ShardRecovery::default(); checkpoint.shards.len()];
+    let recovery = Recovery::new(Reason::Created, untouched, started.elapsed());
     Ok(Opened { shards: shards(&medium, &checkpoint), medium, checkpoints: Some(checkpoints), checkpoint, recovery })
 }
 
@@ -153,9 +120,9 @@ pub(crate) fn open(
         let medium = Arc::new(medium);
         let shards = shards(&medium, &checkpoint);
         match trust(&medium, &shards, map_intent != 0) {
-            Ok(()) => {
+            Ok(undone) => {
                 let reason = if clean { Reason::Clean } else { Reason::Killed };
-                let recovery = Recovery { reason, records: 0, time: started.elapsed() };
+                let recovery = Recovery::new(reason, undone, started.elapsed());
                 return Ok(Opened { medium, shards, checkpoints, checkpoint, recovery });
             }
             // What is derived is damaged; the log is asked instead.
@@ -186,11 +153,12 @@ fn finish_clear(shards: &[Shard]) {
     }
 }
 
-fn trust(medium: &Medium, shards: &[Shard], clearing: bool) -> Result<()> {
-    for shard in shards {
+fn trust(medium: &Medium, shards: &[Shard], clearing: bool) -> Result<Vec<ShardRecovery>> {
+    let mut undone = vec![ShardRecovery::default(); shards.len()];
+    for (shard, undone) in shards.iter().zip(&mut undone) {
         shard.open()?;
         if !medium.clean {
-            shard.fix_up(clearing)?;
+            undone.dropped = shard.fix_up(clearing)?;
         }
     }
     if !medium.clean {
@@ -203,7 +171,7 @@ fn trust(medium: &Medium, shards: &[Shard], clearing: bool) -> Result<()> {
         shard.load()?;
         shard.unsum();
     }
-    Ok(())
+    Ok(undone)
 }
 
 /// Reads the log once and makes everything else anew. May be killed at any point and started again: until the caller's
@@ -221,17 +189,16 @@ fn rebuild(
         checkpoint.boot = [0; 16];
         checkpoints.write(checkpoint.clone())?;
     }
-    let medium = Arc::new(medium);
     let mut files = Files::list(&medium)?;
-    let plans = {
-        let old = shards(&medium, &checkpoint);
-        each_shard(&old, |number, shard| shard.plan(&checkpoint.shards[number].chain, &files.successors[number]))?
-    };
-    let kept: Vec<SegmentId> = plans.iter().flat_map(|plan| plan.segments.iter().map(|link| link.id)).collect();
-    // Before anything is written: what the chain does not reach must not look like a part of it ever again.
+    let paths: Vec<Vec<SegmentId>> =
+        checkpoint.shards.iter().zip(&files.successors).map(|(state, known)| path(&state.chain, known)).collect();
+    let named = checkpoint.shards.iter().map(|state| state.chain.iter().map(|link| link.id));
+    let reachable: Vec<HashSet<SegmentId>> =
+        named.zip(&paths).map(|(chain, path)| chain.chain(path.iter().copied()).collect()).collect();
+    // Before anything is written: what the chain cannot reach must not look like a part of it ever again.
     for (name, parsed) in &files.names {
         let gone = match parsed {
-            Name::Segment { id, .. } => !kept.contains(id),
+            Name::Segment { shard, id } => !reachable.get(*shard as usize).is_some_and(|ids| ids.contains(id)),
             Name::SegmentTable { .. } | Name::Directory { .. } | Name::Index { .. } => true,
             _ => false,
         };
@@ -239,44 +206,60 @@ fn rebuild(
             medium.remove(name);
         }
     }
-    let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
-    if terms.writable {
-        medium.dir.sync().map_err(|error| Error::os("sync the map's directory", &error))?;
-    }
+    sync_names(&medium)?;
     checkpoint.generation += 1;
     checkpoint.boot = terms.boot;
     checkpoint.mount = medium.dir.mount_id();
     let medium = Arc::new(fresh_medium(medium.dir, &checkpoint, terms)?);
     let shards = shards(&medium, &checkpoint);
-    let mut records = 0;
-    for (number, (shard, plan)) in shards.iter().zip(&plans).enumerate() {
-        let counters = (files.counters[number].0, files.counters[number].1);
-        records += shard.recover(plan, counters.0, counters.1)?.records;
+    terms.progress.begin(files.log_bytes);
+    let written =
+        checkpoint.shards.iter().zip(&paths).filter(|(state, path)| !state.chain.is_empty() || !path.is_empty());
+    // A shard each, and where there are more cores than shards several on each shard.
+    let outer = cores().min(written.count()).max(1);
+    let inner = cores() / outer;
+    let restored = parallel::map(outer, &shards, |number, shard| {
+        let plan = shard.plan(&checkpoint.shards[number], &paths[number], inner, &terms.progress)?;
+        for &id in &plan.unreached {
+            medium.remove(&names::segment(number as u32, id));
+        }
+        if !plan.unreached.is_empty() {
+            sync_names(&medium)?;
+        }
+        let (segments, extents) = files.counters[number];
+        let restored = shard.recover(plan, segments, extents, inner, &terms.progress)?;
         shard.load()?;
-        shard.distrust_extents(files.extents[number].drain(..));
+        Ok(restored)
+    });
+    let restored = restored.into_iter().collect::<Result<Vec<_>>>()?;
+    for (shard, extents) in shards.iter().zip(&mut files.extents) {
+        shard.distrust_extents(extents.drain(..));
     }
-    let recovery = Recovery { reason: Reason::Rebuilt, records, time: started.elapsed() };
+    terms.progress.finish();
+    let recovery = Recovery::new(Reason::Rebuilt, restored, started.elapsed());
     Ok(Opened { medium, shards, checkpoints, checkpoint, recovery })
 }
 
-/// Runs `work` for every shard, on two threads: walking a log is reading and summing, which overlap.
-fn each_shard<R: Send>(shards: &[Shard], work: impl Fn(usize, &Shard) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(shards.len());
-    let mut results: Vec<Option<Result<R>>> = (0..shards.len()).map(|_| None).collect();
-    {
-        let next = parking_lot::Mutex::new(results.iter_mut().zip(shards).enumerate());
-        let take = || next.lock().next();
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    while let Some((number, (result, shard))) = take() {
-                        *result = Some(work(number, shard));
-                    }
-                });
-            }
-        });
+fn sync_names(medium: &Medium) -> Result<()> {
+    match medium.writable {
+        true => medium.dir.sync().map_err(|error| Error::os("sync the map's directory", &error)),
+        false => Ok(()),
     }
-    results.into_iter().map(|result| result.unwrap_or_else(|| Err(Error::corrupt("a shard was not read")))).collect()
+}
+
+/// The segments that may follow the checkpoint's chain, each naming the one before it. Which of them do is for their
+/// records to say.
+fn path(chain: &[Link], successors: &HashMap<u64, Vec<SegmentId>>) -> Vec<SegmentId> {
+    let mut seen: HashSet<SegmentId> = chain.iter().map(|link| link.id).collect();
+    let mut last = chain.last().map_or(0, |link| link.id.0);
+    let mut path = Vec::new();
+    while let Some(id) = successors.get(&last).and_then(|ids| ids.iter().filter(|id| !seen.contains(id)).max()).copied()
+    {
+        seen.insert(id);
+        path.push(id);
+        last = id.0;
+    }
+    path
 }
 
 /// The map's files as a listing shows them.
@@ -287,6 +270,8 @@ struct Files {
     extents: Vec<Vec<SegmentId>>,
     /// By shard: the highest counter of a segment and of an extent, so that none is given twice.
     counters: Vec<(u64, u64)>,
+    /// Of all segments.
+    log_bytes: u64,
 }
 
 impl Files {
@@ -297,6 +282,7 @@ impl Files {
             successors: vec![HashMap::new(); count],
             extents: vec![Vec::new(); count],
             counters: vec![(0, 0); count],
+            log_bytes: 0,
         };
         let names = medium.dir.list().map_err(|error| Error::os("list the map's directory", &error))?;
         for name in names {
@@ -305,10 +291,11 @@ impl Files {
                 Name::Segment { shard, id } if (shard as usize) < count => {
                     let counter = &mut files.counters[shard as usize].0;
                     *counter = (*counter).max(id.counter().into());
-                    if let Ok((_, header, _)) = medium.map_any(&name, Kind::Segment)
+                    if let Ok((region, header, _)) = medium.map_any(&name, Kind::Segment)
                         && header.id == id.0
                         && header.shard == shard
                     {
+                        files.log_bytes += region.len() as u64;
                         files.successors[shard as usize].entry(header.predecessor).or_default().push(id);
                     }
                 }

@@ -83,6 +83,11 @@ impl Segment {
         Segment { id, index, log, verified, synced: AtomicUsize::new(synced) }
     }
 
+    /// The mapping of a scan, put to use: at its place in the segment table, and with its records' end.
+    pub fn ending(self, index: usize, end: usize) -> Segment {
+        Segment::new(self.id, index, self.log.ending(end), false, 0)
+    }
+
     pub fn size(&self) -> u64 {
         self.log.len() as u64
     }

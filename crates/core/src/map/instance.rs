@@ -3,7 +3,8 @@
 use super::flusher::Flusher;
 use super::options::{DEFAULT_FLUSH_INTERVAL, Options, Sharing};
 use crate::durability::checkpoints::Checkpoints;
-use crate::durability::recover::{self, Opened, Reason, Recovery};
+use crate::durability::recover::{self, Opened};
+use crate::durability::report::{Reason, Recovery};
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::{head, names};
 use crate::medium::Medium;
@@ -85,7 +86,7 @@ impl Instance {
             shards,
         };
         if instance.medium.writable {
-            match recovery.reason {
+            match instance.recovery.reason {
                 Reason::Killed => recover::distrust_extents(&instance.medium, &instance.shards)?,
                 // What was kept is made durable, and only then the index may be trusted again.
                 Reason::Rebuilt => instance.flush()?,

@@ -5,6 +5,7 @@ use super::options::{DEFAULT_MODE, DEFAULT_SHARDS, Options, Recovery, Sharing};
 use super::{Codec, background};
 use crate::durability::checkpoints::{self, Found};
 use crate::durability::recover::{self, Terms};
+use crate::durability::report::Reason;
 use crate::layout::checkpoint::{CHECKPOINT_MAGIC, Checkpoint};
 use crate::layout::file::Kind;
 use crate::layout::hash::Keys;
@@ -254,6 +255,7 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
         full: options.recovery == Some(Recovery::Full),
         same_files: options.hooks.same_files,
         boot: recover::boot_id(options.hooks.boot_id),
+        progress: options.progress.clone().unwrap_or_default(),
     };
     let opened = match checkpoints::read(&dir)? {
         Found::Newest { checkpoint, which, torn, same } => {
@@ -282,7 +284,7 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
         }
     };
     if let Some(parent) = path.parent()
-        && opened.recovery.reason == recover::Reason::Created
+        && opened.recovery.reason == Reason::Created
     {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         // A parent that cannot be opened for reading can still hold a map; its own file system orders the name.

@@ -29,6 +29,11 @@ impl LogRegion {
         LogRegion { region, published: AtomicUsize::new(published), writing: AtomicBool::new(false) }
     }
 
+    /// The same mapping under another end: by value, so that no slice of it lives.
+    pub fn ending(self, published: usize) -> LogRegion {
+        LogRegion::new(self.region, published)
+    }
+
     pub fn len(&self) -> usize {
         self.region.len()
     }

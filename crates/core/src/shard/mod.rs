@@ -3,6 +3,7 @@
 mod append;
 mod clear;
 mod compact;
+mod enter;
 mod fixup;
 mod note;
 mod numbers;
