@@ -7,6 +7,7 @@ use crate::durability::recover::{self, Opened, Reason, Recovery};
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::{head, names};
 use crate::medium::Medium;
+use crate::mem::trace;
 use crate::shard::{Clearing, Effort, Note, Progress, Shard};
 use crate::sys::{self, FileId};
 use crate::{Code, Error, Result};
@@ -404,7 +405,7 @@ fn closed() -> Error {
 /// Runs every call, on a few threads if there are several, and returns the first error.
 fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>>) -> Result<()> {
     let threads = calls.len().min(SYNC_THREADS);
-    if threads <= 2 {
+    if threads <= 2 || trace::in_turn() {
         return calls.into_iter().try_for_each(|call| call());
     }
     let calls = Mutex::new(calls.into_iter());
