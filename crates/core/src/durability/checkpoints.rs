@@ -2,6 +2,7 @@
 
 use crate::layout::checkpoint::{Checkpoint, Invalid, MAX_LEN};
 use crate::layout::{PAGE, names};
+use crate::rules::{Rule, holds};
 use crate::sys::{self, Dir, FileId};
 use crate::{Code, Error, Result};
 use std::fs::File;
@@ -128,7 +129,7 @@ impl Checkpoints {
 
     /// Writes a checkpoint to the file whose turn it is and makes it durable. All that it speaks of is durable already.
     pub fn write(&mut self, mut checkpoint: Checkpoint) -> Result<()> {
-        let turn = 1 - self.current;
+        let turn = if holds(Rule::TwoCheckpoints) { 1 - self.current } else { self.current };
         let (file, id, len) = &mut self.files[turn];
         checkpoint.number = self.number + 1;
         checkpoint.file = *id;

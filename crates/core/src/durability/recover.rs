@@ -8,6 +8,7 @@ use crate::layout::segment::SegmentId;
 use crate::layout::{MAX_SHARDS, PAGE, head};
 use crate::medium::Medium;
 use crate::mem::Region;
+use crate::rules::{Rule, holds};
 use crate::shard::{Shard, Share};
 use crate::sys::{self, Dir, FileId};
 use crate::{Error, Result};
@@ -125,7 +126,7 @@ pub(crate) fn open(
         && terms.boot != [0; 16]
         && checkpoint.boot == terms.boot
         && (checkpoint.mount == dir.mount_id() || terms.same_files);
-    let clean = same && checkpoint.clean && !torn;
+    let clean = same && checkpoint.clean && !(torn && holds(Rule::TornVoidsClean));
     let blank = Region::anonymous(head::LEN).map_err(|error| Error::os("reserve memory", &error))?;
     let mut medium = medium_over(dir, &checkpoint, terms, clean, blank);
     let mut checkpoints = match terms.writable {
@@ -143,7 +144,7 @@ pub(crate) fn open(
     }
     let mut checkpoint = checkpoint;
     if trusted && !terms.full {
-        if let Some(checkpoints) = &mut checkpoints {
+        if let Some(checkpoints) = checkpoints.as_mut().filter(|_| holds(Rule::DirtyFirst)) {
             // Durable before the first store into any page: from here on the index is trusted only while this system runs.
             checkpoint.clean = false;
             checkpoint.boot = terms.boot;
@@ -218,7 +219,7 @@ fn rebuild(
     if let Some(checkpoints) = &mut checkpoints {
         // Without a boot id nothing that is half made here is ever trusted.
         checkpoint.clean = false;
-        checkpoint.boot = [0; 16];
+        checkpoint.boot = if holds(Rule::VoidRebuild) { [0; 16] } else { terms.boot };
         checkpoints.write(checkpoint.clone())?;
     }
     let medium = Arc::new(medium);
@@ -235,7 +236,7 @@ fn rebuild(
             Name::SegmentTable { .. } | Name::Directory { .. } | Name::Index { .. } => true,
             _ => false,
         };
-        if gone {
+        if gone && (holds(Rule::DeleteUnreached) || !matches!(parsed, Name::Segment { .. })) {
             medium.remove(name);
         }
     }

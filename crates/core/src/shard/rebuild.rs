@@ -9,6 +9,7 @@ use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
 use crate::layout::table::{EMPTY, FULL};
 use crate::log::{Record, Segment, extent};
 use crate::mem::{Guard, enter};
+use crate::rules::{Rule, holds};
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -126,8 +127,10 @@ impl Shard {
         self.index.create(self.rebuilt_depth(log_bytes), &guard)?;
         let rebuilt = self.fill_index(&mut writer, plan.segments.len(), plan.cleared, &guard)?;
         writer.high = plan.segments.len();
-        let fresh = self.log.make(self.log.next_size(page.load(head::LIVE), 0))?;
-        self.join_after(&mut writer, fresh, false, &guard)?;
+        if holds(Rule::SealTail) {
+            let fresh = self.log.make(self.log.next_size(page.load(head::LIVE), 0))?;
+            self.join_after(&mut writer, fresh, false, &guard)?;
+        }
         page.store(head::WRITTEN, 1);
         Ok(rebuilt)
     }
