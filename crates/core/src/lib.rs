@@ -78,6 +78,13 @@ mod sys;
 pub use error::{Code, Error, Result};
 pub use layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_KEY, MAX_SHARDS, MAX_VALUE};
 
+/// What was done to a map's files, for rigs.
+#[cfg(feature = "negative-controls")]
+#[doc(hidden)]
+pub mod trace {
+    pub use crate::mem::recorder::{AtSync, Event, position, start, take};
+}
+
 #[cfg(not(loom))]
 pub use durability::report::{Reason, RebuildProgress, Recovery as OpenReport, ShardRecovery};
 #[cfg(not(loom))]

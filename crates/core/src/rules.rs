@@ -26,6 +26,34 @@ rules! {
     MoveIntent = "move-intent",
     /// A table split has an intent of its own.
     SplitIntent = "split-intent",
+    /// What a checkpoint names is durable before the checkpoint is written.
+    DataFirst = "data-first",
+    /// The names of new files are durable before a checkpoint that needs them.
+    NamesFirst = "names-first",
+    /// Checkpoints are written to two files in turn.
+    TwoCheckpoints = "two-checkpoints",
+    /// One torn checkpoint voids the other's clean flag.
+    TornVoidsClean = "torn-voids-clean",
+    /// A segment is freed only by a checkpoint that was noted after it was emptied.
+    FreeAfterNote = "free-after-note",
+    /// Whoever asks for a flush after its tails were noted gets the next one.
+    JoinBeforeNote = "join-before-note",
+    /// After a rebuild nothing is appended to an old segment.
+    SealTail = "seal-tail",
+    /// A record that a fix-up discards is covered with a pad.
+    PadDiscarded = "pad-discarded",
+    /// The first checkpoint of a rebuild carries no boot id.
+    VoidRebuild = "void-rebuild",
+    /// What the chain does not reach is deleted, durably, before a rebuild writes anything.
+    DeleteUnreached = "delete-unreached",
+    /// A tombstone stays while an older segment may hold what it covers.
+    KeepTombstones = "keep-tombstones",
+    /// No store into a mapped page before a checkpoint with clean = 0 is durable.
+    DirtyFirst = "dirty-first",
+    /// A clean close syncs the index before its checkpoint.
+    SyncIndex = "sync-index",
+    /// Compaction verifies a body and keeps its sum.
+    KeepBodySum = "keep-body-sum",
 }
 
 /// Whether the rule holds. Always, but in a build made to show what happens without it.

@@ -29,3 +29,14 @@ pub mod kill {
     pub mod script;
     pub mod supervise;
 }
+
+/// Power cuts need the engine's trace, which is in builds with the feature only.
+#[cfg(all(target_os = "linux", feature = "negative-controls"))]
+pub mod sim {
+    pub mod disk;
+    pub mod history;
+    pub mod life;
+    pub mod oracle;
+    pub mod report;
+    pub mod script;
+}

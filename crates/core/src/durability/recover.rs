@@ -10,6 +10,7 @@ use crate::layout::{MAX_SHARDS, PAGE, head};
 use crate::medium::Medium;
 use crate::mem::Region;
 use crate::parallel::{self, cores};
+use crate::rules::{Rule, holds};
 use crate::shard::{Shard, Share};
 use crate::sys::{self, Dir, FileId};
 use crate::{Error, Result};
@@ -92,7 +93,7 @@ pub(crate) fn open(
         && terms.boot != [0; 16]
         && checkpoint.boot == terms.boot
         && (checkpoint.mount == dir.mount_id() || terms.same_files);
-    let clean = same && checkpoint.clean && !torn;
+    let clean = same && checkpoint.clean && !(torn && holds(Rule::TornVoidsClean));
     let blank = Region::anonymous(head::LEN).map_err(|error| Error::os("reserve memory", &error))?;
     let mut medium = medium_over(dir, &checkpoint, terms, clean, blank);
     let mut checkpoints = match terms.writable {
@@ -110,7 +111,7 @@ pub(crate) fn open(
     }
     let mut checkpoint = checkpoint;
     if trusted && !terms.full {
-        if let Some(checkpoints) = &mut checkpoints {
+        if let Some(checkpoints) = checkpoints.as_mut().filter(|_| holds(Rule::DirtyFirst)) {
             // Durable before the first store into any page: from here on the index is trusted only while this system runs.
             checkpoint.clean = false;
             checkpoint.boot = terms.boot;
@@ -186,7 +187,7 @@ fn rebuild(
     if let Some(checkpoints) = &mut checkpoints {
         // Without a boot id nothing that is half made here is ever trusted.
         checkpoint.clean = false;
-        checkpoint.boot = [0; 16];
+        checkpoint.boot = if holds(Rule::VoidRebuild) { [0; 16] } else { terms.boot };
         checkpoints.write(checkpoint.clone())?;
     }
     let mut files = Files::list(&medium)?;
@@ -202,7 +203,7 @@ fn rebuild(
             Name::SegmentTable { .. } | Name::Directory { .. } | Name::Index { .. } => true,
             _ => false,
         };
-        if gone {
+        if gone && (holds(Rule::DeleteUnreached) || !matches!(parsed, Name::Segment { .. })) {
             medium.remove(name);
         }
     }

@@ -8,12 +8,12 @@
 use crate::layout::table::{
     DEPTH, EMPTY, NEXT, PREFIX, SLOT_COUNT, SLOTS, SUM, TABLE, TOMBSTONE, USED_LIVE, first_slot,
 };
-use crate::mem::sync::{AtomicU64, Ordering};
+use crate::mem::sync::{MappedU64, Ordering};
 
 /// A table's words in its file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'a> {
-    words: &'a [AtomicU64; TABLE / 8],
+    words: &'a [MappedU64; TABLE / 8],
 }
 
 /// What a search found.
@@ -32,7 +32,7 @@ pub(crate) enum Probe {
 }
 
 impl<'a> Table<'a> {
-    pub fn new(words: &'a [AtomicU64]) -> Table<'a> {
+    pub fn new(words: &'a [MappedU64]) -> Table<'a> {
         Table { words: words.try_into().expect("a table's words") }
     }
 

@@ -8,6 +8,8 @@ use crate::durability::report::{Reason, Recovery};
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::{head, names};
 use crate::medium::Medium;
+use crate::mem::trace;
+use crate::rules::{Rule, holds};
 use crate::shard::{Clearing, Effort, Note, Progress, Shard};
 use crate::sys::{self, FileId};
 use crate::{Code, Error, Result};
@@ -171,15 +173,22 @@ impl Instance {
     /// Log and extents, then names, then the checkpoint: it may only speak of what is already on the disk.
     fn make_durable(&self, notes: &[Note], clean: bool) -> Result<()> {
         let syncs: Vec<_> = self.shards.iter().zip(notes).flat_map(|(shard, note)| shard.syncs(note)).collect();
+        if !holds(Rule::DataFirst) {
+            self.write_checkpoint(notes, false)?;
+        }
         // After the first failure nobody knows what the disk holds: no retry, no later success.
         run_all(syncs).map_err(|error| self.medium.fail(error))?;
         // AcqRel: partner of the stores that follow each new name.
-        if self.medium.names_changed.swap(false, Ordering::AcqRel) {
+        if self.medium.names_changed.swap(false, Ordering::AcqRel) && holds(Rule::NamesFirst) {
             self.medium.dir.sync().map_err(|error| self.medium.fail(Error::os("sync the map's directory", &error)))?;
         }
         if clean {
             self.make_index_durable()?;
         }
+        self.write_checkpoint(notes, clean)
+    }
+
+    fn write_checkpoint(&self, notes: &[Note], clean: bool) -> Result<()> {
         let shards = notes.iter().map(|note| note.state.clone()).collect();
         let checkpoint = Checkpoint { clean, shards, ..self.template.clone() };
         let mut checkpoints = self.checkpoints.lock();
@@ -405,7 +414,7 @@ fn closed() -> Error {
 /// Runs every call, on a few threads if there are several, and returns the first error.
 fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>>) -> Result<()> {
     let threads = calls.len().min(SYNC_THREADS);
-    if threads <= 2 {
+    if threads <= 2 || trace::in_turn() {
         return calls.into_iter().try_for_each(|call| call());
     }
     let calls = Mutex::new(calls.into_iter());

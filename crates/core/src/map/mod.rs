@@ -11,6 +11,8 @@ mod instance;
 mod options;
 mod pins;
 mod registry;
+#[cfg(feature = "negative-controls")]
+mod rigs;
 mod stats;
 
 pub use crate::layout::checkpoint::{Capacity, Codec};

@@ -10,6 +10,7 @@ use crate::layout::checkpoint::{CHECKPOINT_MAGIC, Checkpoint};
 use crate::layout::file::Kind;
 use crate::layout::hash::Keys;
 use crate::layout::names::{self, Name};
+use crate::layout::{PAGE, head};
 use crate::sys::{self, Dir, FileId, Lock};
 use crate::{Code, Error, Result};
 use parking_lot::Mutex;
@@ -279,8 +280,11 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
                 ));
             }
             dir.set_mode(options.mode.unwrap_or(DEFAULT_MODE));
-            write_owner(&dir)?;
-            recover::create(dir, first_checkpoint(options)?, &terms)?
+            let created = recover::create(dir, first_checkpoint(options)?, &terms)?;
+            // Not before there is a map: a power cut may leave the file with other bytes, and what is no map and holds
+            // anything that is not ours is never made one.
+            write_owner(&created.medium.dir)?;
+            created
         }
     };
     if let Some(parent) = path.parent()
@@ -332,7 +336,14 @@ fn check_unfinished(dir: &Dir, path: &Path) -> Result<()> {
         let ours = match names::parse(name) {
             None => false,
             Some(Name::Head) => {
-                dir.read(name).is_ok_and(|bytes| is_blank_or(&bytes, &Kind::Head.magic().to_le_bytes()))
+                // A power cut keeps some of its sectors and not others; no other file has this name and this length.
+                let ours =
+                    |bytes: &[u8]| is_blank_or(bytes, &Kind::Head.magic().to_le_bytes()) || bytes.len() == head::LEN;
+                dir.read(name).is_ok_and(|bytes| ours(&bytes))
+            }
+            // Whole only under its next name.
+            Some(Name::Checkpoint) if name == names::FIRST_CHECKPOINT => {
+                dir.file_len(name).is_ok_and(|len| len % PAGE as u64 == 0)
             }
             Some(Name::Checkpoint) => dir.read(name).is_ok_and(|bytes| is_blank_or(&bytes, CHECKPOINT_MAGIC)),
             Some(Name::Owner) => dir.read(name).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_digit)),

@@ -2,7 +2,8 @@
 
 use super::prefetch::{LINE, prefetch};
 use super::region::Region;
-use super::sync::AtomicU64;
+use super::sync::MappedU64;
+use super::trace;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -44,7 +45,7 @@ impl LogRegion {
     }
 
     /// A word of the header, which no record ever covers.
-    pub fn header(&self, offset: usize) -> &AtomicU64 {
+    pub fn header(&self, offset: usize) -> &MappedU64 {
         assert!(offset < HEADER, "not a header word");
         self.region.word(offset)
     }
@@ -82,6 +83,7 @@ impl LogRegion {
         // - the range is inside the mapping (checked above) and above `published`, so no `&[u8]` from `bytes` covers it;
         // - `writing` makes this the only writer; the source is a Rust slice and cannot overlap an unpublished range.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.region.as_mut_ptr().add(offset), bytes.len()) };
+        trace::copied(self.region.as_mut_ptr().wrapping_add(offset), bytes);
         // Release: the copy is done before the next writer starts, and before any later store of this thread.
         self.writing.store(false, Ordering::Release);
     }

@@ -1,6 +1,7 @@
 //! Mapped files as words and bytes.
 
-use super::sync::{AtomicU64, Ordering};
+use super::sync::{MappedU64, Ordering};
+use super::trace;
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -22,6 +23,8 @@ pub(crate) enum Access {
 /// through [`super::LogRegion`].
 #[derive(Debug)]
 pub(crate) struct Region {
+    // Dropped before the mapping: until then no other has its addresses.
+    _traced: trace::Mapping,
     map: MmapRaw,
 }
 
@@ -34,12 +37,14 @@ impl Region {
             // that their writer never changes again; the owner's lock keeps other writers out.
             Access::Private => unsafe { MmapOptions::new().map_copy(file)? }.into(),
         };
-        Ok(Region { map })
+        let reaches = Some(file).filter(|_| access == Access::Shared);
+        Ok(Region { _traced: trace::Mapping::new(reaches, map.as_ptr(), map.len()), map })
     }
 
     /// Memory that no file stands behind.
     pub fn anonymous(len: usize) -> io::Result<Region> {
-        Ok(Region { map: MmapMut::map_anon(len)?.into() })
+        let map: MmapRaw = MmapMut::map_anon(len)?.into();
+        Ok(Region { _traced: trace::Mapping::new(None, map.as_ptr(), map.len()), map })
     }
 
     pub fn len(&self) -> usize {
@@ -48,13 +53,13 @@ impl Region {
 
     /// The word at a byte offset that the caller has checked or derived from the layout.
     #[inline]
-    pub fn word(&self, offset: usize) -> &AtomicU64 {
+    pub fn word(&self, offset: usize) -> &MappedU64 {
         &self.words(offset, 1)[0]
     }
 
     /// `count` words from a byte offset on.
     #[inline]
-    pub fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+    pub fn words(&self, offset: usize, count: usize) -> &[MappedU64] {
         assert!(
             offset.is_multiple_of(8) && count <= self.len() / 8 && offset <= self.len() - count * 8,
             "word out of range"
@@ -64,7 +69,7 @@ impl Region {
         // - mappings start on a page, so a multiple of 8 is aligned for a word;
         // - the file is preallocated, so no page of the mapping lacks a block;
         // - these bytes are reached as atomics only: `LogRegion` gives out plain bytes for its own range alone.
-        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(offset).cast::<AtomicU64>(), count) }
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(offset).cast::<MappedU64>(), count) }
     }
 
     #[inline]
@@ -80,7 +85,10 @@ impl Region {
 
     /// Makes the bytes of the range durable.
     pub fn sync(&self, offset: usize, len: usize) -> io::Result<()> {
-        self.map.flush_range(offset, len)
+        let begun = trace::begin_sync();
+        self.map.flush_range(offset, len)?;
+        begun.mapped(self.map.as_ptr().wrapping_add(offset), len);
+        Ok(())
     }
 
     /// Brings a range's pages in for writing, in bulk: a fault for each of them costs four times as much. Best effort.

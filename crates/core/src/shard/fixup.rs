@@ -7,6 +7,7 @@ use crate::layout::intent::{ClearIntent, IndexIntent, Operation, RecordIntent, S
 use crate::layout::record::{HEADER, Header, Type};
 use crate::layout::segment::{RecordRef, State};
 use crate::mem::{Guard, enter};
+use crate::rules::{Rule, holds};
 
 impl Shard {
     /// To be called before anything else changes the shard; `clearing`: the map's own intent is raised. May be killed and
@@ -100,7 +101,7 @@ impl Shard {
             segment.log.publish(end);
             return self.finish_record(operation, intent, true, guard).map(|()| 0);
         }
-        if segment.log.published() <= place.offset() {
+        if segment.log.published() <= place.offset() && holds(Rule::PadDiscarded) {
             let pad = Header::pad(length).encode(segment.id, place.offset(), &self.medium.keys);
             segment.log.write(place.offset(), &pad);
             segment.log.publish(end);

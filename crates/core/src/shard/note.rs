@@ -10,6 +10,7 @@ use crate::layout::names::{self, Name};
 use crate::layout::segment::{SegmentId, State};
 use crate::log::extent;
 use crate::mem::{READERS, enter};
+use crate::rules::{Rule, holds};
 
 /// What a shard looked like when its tail was noted.
 #[derive(Debug, Default)]
@@ -95,7 +96,8 @@ impl Shard {
                 writer.unsynced.remove(&index);
             }
         }
-        for index in note.emptied {
+        let emptied = if holds(Rule::FreeAfterNote) { note.emptied } else { writer.emptied.clone() };
+        for index in emptied {
             writer.emptied.retain(|&other| other != index);
             writer.unsynced.remove(&index);
             let id = self.log.entry(index, &guard)?.id;
@@ -220,7 +222,9 @@ impl Shard {
         }
         let _writer: Locked<'_> = self.lock_for_upkeep()?;
         self.index.write_sums()?;
-        self.index.sync()?;
+        if holds(Rule::SyncIndex) {
+            self.index.sync()?;
+        }
         self.log.write_sums()?;
         let page = self.page();
         page.store(head::SUM, page.sum(&self.medium.keys));

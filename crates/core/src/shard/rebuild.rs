@@ -9,6 +9,7 @@ use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
 use crate::log::{Segment, extent};
 use crate::mem::{Guard, enter};
 use crate::parallel::{self, cores};
+use crate::rules::{Rule, holds};
 use crate::{Error, Result};
 use std::sync::atomic::Ordering;
 
@@ -214,8 +215,10 @@ impl Shard {
         let chain: Vec<usize> = (0..plan.segments.len()).collect();
         self.fill_index(&mut writer.queue, &chain, plan.found.cleared, threads, progress, &guard)?;
         writer.high = plan.segments.len();
-        let fresh = self.log.make(self.log.next_size(page.load(head::LIVE), 0))?;
-        self.join_after(&mut writer, fresh, false, &guard)?;
+        if holds(Rule::SealTail) {
+            let fresh = self.log.make(self.log.next_size(page.load(head::LIVE), 0))?;
+            self.join_after(&mut writer, fresh, false, &guard)?;
+        }
         page.store(head::WRITTEN, 1);
         Ok(plan.report)
     }

@@ -1,6 +1,7 @@
 //! Unix: everything goes through a descriptor of the map's directory, so a renamed directory stays the same map.
 
 use super::FileId;
+use crate::mem::trace;
 use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode, OFlags};
 use std::ffi::OsString;
 use std::fs::File;
@@ -75,12 +76,13 @@ impl Dir {
     pub fn create_file(&self, name: &str, len: u64) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
+        trace::created(name, &file);
         // openat applies the umask, which may only take away; the stated mode is what the map promises.
         let made = rfs::fchmod(&file, self.file_mode).map_err(io::Error::from).and_then(|()| preallocate(&file, len));
         match made {
             Ok(()) => Ok(file),
             Err(error) => {
-                let _ = file.set_len(0);
+                let _ = set_len(&file, 0);
                 let _ = self.unlink(name);
                 Err(error)
             }
@@ -103,20 +105,31 @@ impl Dir {
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
-        file.write_all(bytes)
+        trace::created(name, &file);
+        file.write_all(bytes)?;
+        trace::length(&file);
+        trace::written(&file, 0, bytes);
+        Ok(())
     }
 
     pub fn unlink(&self, name: &str) -> io::Result<()> {
-        Ok(rfs::unlinkat(&self.fd, name, AtFlags::empty())?)
+        rfs::unlinkat(&self.fd, name, AtFlags::empty())?;
+        trace::unlinked(name);
+        Ok(())
     }
 
     pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        Ok(rfs::renameat(&self.fd, from, &self.fd, to)?)
+        rfs::renameat(&self.fd, from, &self.fd, to)?;
+        trace::renamed(from, to);
+        Ok(())
     }
 
     /// Makes created, renamed and deleted names durable.
     pub fn sync(&self) -> io::Result<()> {
-        Ok(rfs::fsync(&self.fd)?)
+        let begun = trace::begin_sync();
+        rfs::fsync(&self.fd)?;
+        begun.names();
+        Ok(())
     }
 
     pub fn list(&self) -> io::Result<Vec<String>> {
@@ -203,7 +216,10 @@ pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
     {
         // Interrupted by a signal it has done nothing, or a part that the next call finds done.
         match rustix::io::retry_on_intr(|| rfs::fallocate(file, rfs::FallocateFlags::empty(), 0, len)) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                trace::length(file);
+                return Ok(());
+            }
             Err(rustix::io::Errno::OPNOTSUPP) => {}
             Err(error) => return Err(error.into()),
         }
@@ -218,8 +234,17 @@ pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
     Ok(())
 }
 
+pub(crate) fn set_len(file: &File, len: u64) -> io::Result<()> {
+    file.set_len(len)?;
+    trace::length(file);
+    Ok(())
+}
+
 pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)?;
+    trace::length(file);
+    trace::written(file, offset, bytes);
+    Ok(())
 }
 
 pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
@@ -228,7 +253,10 @@ pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<
 
 /// Makes the file's bytes durable.
 pub(crate) fn sync_file(file: &File) -> io::Result<()> {
-    file.sync_data()
+    let begun = trace::begin_sync();
+    file.sync_data()?;
+    begun.file(file);
+    Ok(())
 }
 
 /// Names this run of the operating system: what a dead process left in the page cache is still there exactly as long as
