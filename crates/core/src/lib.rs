@@ -75,6 +75,9 @@ mod sys;
 
 pub use error::{Code, Error, Result};
 pub use layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_KEY, MAX_SHARDS, MAX_VALUE};
+#[cfg(feature = "negative-controls")]
+#[doc(hidden)]
+pub use sys::faults;
 
 #[cfg(not(loom))]
 pub use durability::recover::{Reason, Recovery as OpenReport};

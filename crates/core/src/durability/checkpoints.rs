@@ -138,7 +138,7 @@ impl Checkpoints {
             // Before anything is overwritten: on a full disk the old checkpoint stays whole.
             let wanted = (needed + needed / 2).next_multiple_of(PAGE as u64);
             let grown = sys::preallocate(file, wanted).inspect_err(|_| {
-                let _ = file.set_len(*len);
+                let _ = sys::set_len(file, *len);
             });
             grown.map_err(fail("make room for a checkpoint"))?;
             *len = wanted;
@@ -159,7 +159,7 @@ impl Checkpoints {
                 let wanted = (2 * needed).next_multiple_of(PAGE as u64);
                 match sys::preallocate(file, wanted) {
                     Ok(()) => *len = wanted,
-                    Err(_) => drop(file.set_len(*len)),
+                    Err(_) => drop(sys::set_len(file, *len)),
                 }
             }
         }

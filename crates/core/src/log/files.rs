@@ -312,7 +312,7 @@ impl Log {
         let id = self.next_id(head::SEGMENT_COUNTER)?;
         let fail = |error: std::io::Error| Error::os("turn the spare into a segment", &error);
         let file = self.medium.dir.open_file(name, true).map_err(fail)?;
-        file.set_len(size).map_err(fail)?;
+        sys::set_len(&file, size).map_err(fail)?;
         let region = Region::map(&file, crate::mem::Access::Shared).map_err(fail)?;
         let file = sys::file_id(&file).map_err(fail)?;
         let header =

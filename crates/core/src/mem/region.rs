@@ -1,6 +1,7 @@
 //! Mapped files as words and bytes.
 
 use super::sync::{AtomicU64, Ordering};
+use crate::sys::faults::{self, Call};
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -27,6 +28,7 @@ pub(crate) struct Region {
 
 impl Region {
     pub fn map(file: &File, access: Access) -> io::Result<Region> {
+        faults::check(Call::Mmap)?;
         let map = match access {
             Access::Shared => MmapRaw::map_raw(file)?,
             Access::ReadOnly => MmapOptions::new().map_raw_read_only(file)?,
@@ -80,6 +82,7 @@ impl Region {
 
     /// Makes the bytes of the range durable.
     pub fn sync(&self, offset: usize, len: usize) -> io::Result<()> {
+        faults::check(Call::Msync)?;
         self.map.flush_range(offset, len)
     }
 
