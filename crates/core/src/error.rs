@@ -80,6 +80,8 @@ pub struct Error {
     errno: Option<i32>,
     /// What is damaged can be derived again from the log.
     of_index: bool,
+    /// A sync failed: nobody knows what the disk holds.
+    of_sync: bool,
 }
 
 /// The result of every fallible call.
@@ -88,7 +90,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of one's own, for a layer above the engine.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Error { code, message: message.into().into_boxed_str(), errno: None, of_index: false }
+        Error { code, message: message.into().into_boxed_str(), errno: None, of_index: false, of_sync: false }
     }
 
     /// For a boundary that catches a panic.
@@ -120,7 +122,26 @@ impl Error {
             message: format!("Could not {action}: {error}. {advice}.").into_boxed_str(),
             errno,
             of_index: false,
+            of_sync: false,
         }
+    }
+
+    /// A sync that failed is `Io` whatever the reason, a full disk too: to try it again would lie.
+    pub(crate) fn sync(action: impl fmt::Display, error: &io::Error) -> Self {
+        let message = format!(
+            "Could not {action}: {error}. What was written since the last flush may not be on the disk. Check the device, and open the map again."
+        );
+        Error { errno: error.raw_os_error(), of_sync: true, ..Error::new(Code::Io, message) }
+    }
+
+    /// The operating system's error number, for a sentence that says more than its own.
+    pub(crate) fn caused_by(mut self, error: &io::Error) -> Self {
+        self.errno = error.raw_os_error();
+        self
+    }
+
+    pub(crate) const fn is_of_sync(&self) -> bool {
+        self.of_sync
     }
 
     /// Marks damage of what is derived from the log. Other errors, such as a full disk, stay what they are.

@@ -26,6 +26,12 @@ rules! {
     MoveIntent = "move-intent",
     /// A table split has an intent of its own.
     SplitIntent = "split-intent",
+    /// What msync returns is looked at.
+    SyncResult = "sync-result",
+    /// A file that could not be made is taken back.
+    TakeBack = "take-back",
+    /// What cannot be read just now is not taken for something that is not there.
+    ErrorIsNoDamage = "error-is-no-damage",
 }
 
 /// Whether the rule holds. Always, but in a build made to show what happens without it.

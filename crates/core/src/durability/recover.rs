@@ -8,9 +8,10 @@ use crate::layout::segment::SegmentId;
 use crate::layout::{MAX_SHARDS, PAGE, head};
 use crate::medium::Medium;
 use crate::mem::Region;
+use crate::rules::{Rule, holds};
 use crate::shard::{Shard, Share};
 use crate::sys::{self, Dir, FileId};
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,7 +78,7 @@ pub(crate) fn create(dir: Dir, mut checkpoint: Checkpoint, terms: &Terms) -> Res
     checkpoint.boot = terms.boot;
     checkpoint.mount = dir.mount_id();
     let medium = fresh_medium(dir, &checkpoint, terms)?;
-    let sync = |error: std::io::Error| Error::os("sync the map's first files", &error);
+    let sync = |error: std::io::Error| Error::sync("sync the map's first files", &error);
     medium.head.sync(0, head::LEN).map_err(sync)?;
     let checkpoints = Checkpoints::create(&medium.dir, checkpoint.clone())?;
     let medium = Arc::new(medium);
@@ -134,9 +135,12 @@ pub(crate) fn open(
     };
     let mut map_intent = 0;
     let mut trusted = false;
-    if let Ok(region) = medium.map(names::HEAD, Kind::Head, 0, 0)
-        && region.len() == head::LEN
-    {
+    let found = match medium.map(names::HEAD, Kind::Head, 0, 0) {
+        Ok(region) => Some(region),
+        Err(error) if error.code() == Code::Corrupt => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(region) = found.filter(|region| region.len() == head::LEN) {
         map_intent = region.load(head::MAP_INTENT);
         trusted = region.load(head::SUSPECT) == 0 && (alive || clean) && !(clean && map_intent != 0);
         medium.head = region;
@@ -241,7 +245,7 @@ fn rebuild(
     }
     let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
     if terms.writable {
-        medium.dir.sync().map_err(|error| Error::os("sync the map's directory", &error))?;
+        medium.dir.sync().map_err(|error| Error::sync("sync the map's directory", &error))?;
     }
     checkpoint.generation += 1;
     checkpoint.boot = terms.boot;
@@ -305,11 +309,15 @@ impl Files {
                 Name::Segment { shard, id } if (shard as usize) < count => {
                     let counter = &mut files.counters[shard as usize].0;
                     *counter = (*counter).max(id.counter().into());
-                    if let Ok((_, header, _)) = medium.map_any(&name, Kind::Segment)
-                        && header.id == id.0
-                        && header.shard == shard
-                    {
-                        files.successors[shard as usize].entry(header.predecessor).or_default().push(id);
+                    match medium.map_any(&name, Kind::Segment) {
+                        Ok((_, header, _)) if header.id == id.0 && header.shard == shard => {
+                            files.successors[shard as usize].entry(header.predecessor).or_default().push(id);
+                        }
+                        // One that is only not readable now must not be taken for one that is not there.
+                        Err(error) if error.code() != Code::Corrupt && holds(Rule::ErrorIsNoDamage) => {
+                            return Err(error);
+                        }
+                        _ => {}
                     }
                 }
                 Name::Extent { shard, id } if (shard as usize) < count => {

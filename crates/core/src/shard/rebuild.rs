@@ -9,7 +9,7 @@ use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
 use crate::layout::table::{EMPTY, FULL};
 use crate::log::{Record, Segment, extent};
 use crate::mem::{Guard, enter};
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
@@ -47,7 +47,7 @@ impl Shard {
                     self.number
                 )));
             }
-            let end = self.walk(&segment, FIRST_RECORD, link.end as usize, &mut plan, false);
+            let end = self.walk(&segment, FIRST_RECORD, link.end as usize, &mut plan, false)?;
             if (end as u64) < link.end && link.end as usize - end >= HEADER {
                 return Err(segment.damage(end));
             }
@@ -57,7 +57,7 @@ impl Shard {
         let mut seen: HashSet<SegmentId> = chain.iter().map(|link| link.id).collect();
         if let Some(link) = plan.segments.pop() {
             let segment = self.log.scan(link.id, 0)?;
-            let end = self.walk(&segment, link.end as usize, segment.log.len(), &mut plan, true);
+            let end = self.walk(&segment, link.end as usize, segment.log.len(), &mut plan, true)?;
             plan.segments.push(Link { id: link.id, end: end as u64 });
             // Past a record that fails nothing counts, in this segment or a later one.
             if segment.log.len() - end >= HEADER {
@@ -68,8 +68,13 @@ impl Shard {
             successors.get(&last).and_then(|ids| ids.iter().filter(|id| !seen.contains(id)).max()).copied()
         {
             seen.insert(id);
-            let Ok(segment) = self.log.scan(id, 0) else { break };
-            let end = self.walk(&segment, FIRST_RECORD, segment.log.len(), &mut plan, true);
+            let segment = match self.log.scan(id, 0) {
+                Ok(segment) => segment,
+                Err(error) if error.code() == Code::Corrupt => break,
+                // What cannot be mapped just now is no end of the log.
+                Err(error) => return Err(error),
+            };
+            let end = self.walk(&segment, FIRST_RECORD, segment.log.len(), &mut plan, true)?;
             plan.segments.push(Link { id, end: end as u64 });
             last = id.0;
             if segment.log.len() - end >= HEADER {
@@ -81,14 +86,16 @@ impl Shard {
 
     /// Verifies records from an offset on; where it stops, the first one that does not begins. Beyond a checkpoint an
     /// extent that fails stops it too.
-    fn walk(&self, segment: &Segment, from: usize, to: usize, plan: &mut Plan, extents: bool) -> usize {
+    fn walk(&self, segment: &Segment, from: usize, to: usize, plan: &mut Plan, extents: bool) -> Result<usize> {
         let mut at = from;
         while to - at >= HEADER {
             let Some(record) = segment.headed(at, self.align(), &self.medium.keys) else { break };
             if at + record.len() > to || !record.body_verifies(&self.medium.keys) {
                 break;
             }
-            if extents && record.extent().is_some_and(|extent| !extent::verifies(&self.medium, self.number, &extent)) {
+            if let Some(extent) = record.extent().filter(|_| extents)
+                && !extent::verifies(&self.medium, self.number, &extent)?
+            {
                 break;
             }
             plan.seq = plan.seq.max(record.header.seq);
@@ -97,7 +104,7 @@ impl Shard {
             }
             at += record.len();
         }
-        at
+        Ok(at)
     }
 
     /// Makes the shard's files and index anew from a plan, and starts a fresh segment under the new generation. Nobody
@@ -247,7 +254,7 @@ impl Shard {
                 .probe(hash, record.key(), guard)?
                 .is_some_and(|(_, _, found)| found.is_some_and(|found| found.place == place));
             if let Some(descriptor) = record.extent().filter(|_| wins) {
-                if !extent::verifies(&self.medium, self.number, &descriptor) {
+                if !extent::verifies(&self.medium, self.number, &descriptor)? {
                     return Err(Error::corrupt(format_args!(
                         "the extent of a record at offset {} of shard {} does not verify",
                         place.offset(),

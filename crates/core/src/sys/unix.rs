@@ -2,6 +2,7 @@
 
 use super::FileId;
 use super::faults::{self, Call};
+use crate::rules::{Rule, holds};
 use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode, OFlags};
 use std::ffi::OsString;
 use std::fs::File;
@@ -85,8 +86,10 @@ impl Dir {
         match made {
             Ok(()) => Ok(file),
             Err(error) => {
-                let _ = file.set_len(0);
-                let _ = self.unlink(name);
+                if holds(Rule::TakeBack) {
+                    let _ = file.set_len(0);
+                    let _ = self.unlink(name);
+                }
                 Err(error)
             }
         }

@@ -97,7 +97,9 @@ fn run(verb: &Verb, prepared: &Prepared, image: &Path, path: &Path, fault: Fault
         None => closes && sync_failed,
         Some(map) => {
             model::which(&map, &[now]).map_err(|told| format!("after it: {told}"))?;
-            let reads_only = goes_on(&map, &mut model, sync_failed)?;
+            // A checkpoint that could only be half written counts as a failed sync.
+            let may_stop = sync_failed || struck && failed.is_some() && fault.call == Call::Pwrite;
+            let reads_only = goes_on(&map, &mut model, sync_failed, may_stop)?;
             match map.close() {
                 Ok(()) if reads_only => return Err("a sync has failed, and the close succeeds".into()),
                 Err(error) if !reads_only => return Err(format!("the close after it fails: {error}")),
@@ -135,14 +137,14 @@ fn right(error: &Error, call: Call, errno: Errno) -> Result<(), String> {
 }
 
 /// Without the fault the map works as ever; after a failed sync it only reads, and says so. Whether it only reads.
-fn goes_on(map: &Map, model: &mut Model, sync_failed: bool) -> Result<bool, String> {
+fn goes_on(map: &Map, model: &mut Model, must_stop: bool, may_stop: bool) -> Result<bool, String> {
     let (key, value) = fresh(0);
     match map.put(&key, &value) {
-        Ok(_) if sync_failed => return Err("a sync has failed, and a put succeeds".into()),
+        Ok(_) if must_stop => return Err("a sync has failed, and a put succeeds".into()),
         Ok(_) => {
             model.insert(key, value);
         }
-        Err(error) if error.code() == Code::ReadOnly && sync_failed => {
+        Err(error) if error.code() == Code::ReadOnly && may_stop => {
             for again in [map.flush(), map.flush()] {
                 match again {
                     Err(error) if error.code() == Code::Io => {}

@@ -1,12 +1,14 @@
 //! The supervisor: makes the maps, counts the system calls of each operation, and has each of them fail in turn.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
+use nix::errno::Errno;
 use opendiskmap::faults::{Call, Fault};
 
 use super::case::to_words;
@@ -17,7 +19,7 @@ use crate::model;
 use crate::random::Random;
 
 const USAGE: &str = "\
-faults [--all] [--only VERB] [--seed N] [--without RULE]
+faults [--all] [--only VERB] [--seed N] [--controls]
 
 Does one operation after the other while one of its system calls fails, and looks at the error, the content, the files
 that are left and the next open.
@@ -26,11 +28,14 @@ that are left and the next open.
                   as fit into the time)
   --only VERB     this operation alone
   --seed N        the draw of an earlier run
-  --without RULE  the negative control: the engine leaves this rule out, and the run passes only if that is noticed
+  --controls      the negative controls: the engine leaves a rule out, one after the other, and each must be noticed
 ";
 
-/// Cases that a short run makes.
-const SHORT: usize = 1500;
+/// The rules without which this rig must find something.
+const CONTROLS: [&str; 3] = ["sync-result", "take-back", "error-is-no-damage"];
+
+/// Cases that a short run makes, at least one for each call of each operation.
+const SHORT: usize = 900;
 const WORKERS: usize = 2;
 /// Findings that are printed; the rest is counted.
 const SHOWN: usize = 20;
@@ -40,7 +45,7 @@ pub struct Arguments {
     all: bool,
     only: Option<String>,
     seed: u64,
-    without: Option<&'static str>,
+    controls: bool,
 }
 
 impl Arguments {
@@ -52,7 +57,7 @@ impl Arguments {
                 "--all" => arguments.all = true,
                 "--only" => arguments.only = Some(operand()?),
                 "--seed" => arguments.seed = operand()?.parse().map_err(|_| USAGE)?,
-                "--without" => arguments.without = Some(operand()?.leak()),
+                "--controls" => arguments.controls = true,
                 _ => return Err(USAGE.into()),
             }
         }
@@ -125,74 +130,83 @@ fn run_in(arguments: &Arguments, work: &Path, started: Instant) -> io::Result<bo
         verbs().iter().enumerate().filter(|(_, verb)| chosen(verb.name)).map(|(at, _)| at).collect();
     let ready: Result<Vec<Ready>, String> = numbers.into_iter().map(|number| Ready::make(number, work)).collect();
     let ready = ready.map_err(io::Error::other)?;
-    let mut cases: Vec<(&Ready, Fault)> =
+    let mut cases: Vec<Case> =
         ready.iter().flat_map(|ready| ready.cases().into_iter().map(move |fault| (ready, fault))).collect();
     let count = cases.len();
-    if !arguments.all && count > SHORT {
-        // Drawn, so that each run asks for something else of each operation.
-        let mut random = Random::new(arguments.seed);
-        for at in 0..SHORT {
-            cases.swap(at, at + random.below(count - at));
-        }
-        cases.truncate(SHORT);
+    if !arguments.all {
+        cases = draw(cases, arguments.seed);
     }
-    cases.reverse();
-    let (queue, findings) = (Mutex::new(cases), Mutex::new(Findings::default()));
-    let noticed = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                let mut helper = Helper::new("case", arguments.without);
-                loop {
-                    // A control has shown what it is to show with the first finding.
-                    if arguments.without.is_some() && noticed.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let Some((ready, fault)) = queue.lock().expect("no worker panics").pop() else { return };
-                    let told = match helper.ask(&ready.line(&fault)) {
-                        Ok(Ok(told)) => told,
-                        Ok(Err(why)) => format!("failed\t{why}"),
-                        Err(error) => format!("failed\tthe rig: {error}"),
-                    };
-                    let mut findings = findings.lock().expect("no worker panics");
-                    match told.strip_prefix("failed\t") {
-                        None => {
-                            findings.passed += 1;
-                            findings.struck += usize::from(told == "struck");
-                        }
-                        Some(why) => {
-                            noticed.store(true, Ordering::Relaxed);
-                            let from = if fault.on { " from then on" } else { "" };
-                            let errno = nix::errno::Errno::from_raw(fault.errno);
-                            let what = format!("{} {}{from} {errno:?}", fault.call.name(), fault.number);
-                            findings.failed.push(format!("{}: {what}: {why}", ready.name));
-                        }
-                    }
-                }
-            });
+    if arguments.controls {
+        let mut noticed = 0;
+        for rule in CONTROLS {
+            let findings = ask_all(&cases, Some(rule));
+            noticed += usize::from(!findings.failed.is_empty());
+            let first = findings.failed.first().map_or("NOTHING was noticed", String::as_str);
+            println!("without {rule}: {first}");
         }
-    });
-    let findings = findings.into_inner().expect("no worker panics");
-    report(arguments, &findings, ready.len(), count, started.elapsed())
-}
-
-fn report(arguments: &Arguments, findings: &Findings, verbs: usize, count: usize, time: Duration) -> io::Result<bool> {
-    let made = findings.passed + findings.failed.len();
+        println!("faults: {noticed} passed, {} failed", CONTROLS.len() - noticed);
+        return Ok(noticed == CONTROLS.len());
+    }
+    let findings = ask_all(&cases, None);
     println!(
-        "faults: {verbs} operations, {made} of {count} cases in {:.1} s, the fault struck in {}",
-        time.as_secs_f64(),
+        "faults: {} operations, {} of {count} cases in {:.1} s; the call failed in {}",
+        ready.len(),
+        cases.len(),
+        started.elapsed().as_secs_f64(),
         findings.struck + findings.failed.len()
     );
-    if let Some(rule) = arguments.without {
-        let noticed = !findings.failed.is_empty();
-        let first = findings.failed.first().map_or("nothing was noticed", String::as_str);
-        println!("without {rule}: {first}");
-        println!("faults: {} passed, {} failed", u8::from(noticed), u8::from(!noticed));
-        return Ok(noticed);
-    }
     for failed in findings.failed.iter().take(SHOWN) {
         println!("FAILED {failed}");
     }
     println!("faults: {} passed, {} failed", findings.passed, findings.failed.len());
     Ok(findings.failed.is_empty())
+}
+
+type Case<'a> = (&'a Ready, Fault);
+
+/// One case of each call of each operation, and then any.
+fn draw(mut cases: Vec<Case>, seed: u64) -> Vec<Case> {
+    let mut random = Random::new(seed);
+    for at in (1..cases.len()).rev() {
+        cases.swap(at, random.below(at + 1));
+    }
+    let mut kinds = BTreeSet::new();
+    let (mut first, others): (Vec<_>, Vec<_>) =
+        cases.into_iter().partition(|(ready, fault)| kinds.insert((ready.number, fault.call as usize)));
+    first.extend(others);
+    first.truncate(SHORT);
+    first
+}
+
+/// Every case, on a few processes; without a rule only until something is found.
+fn ask_all(cases: &[Case], without: Option<&'static str>) -> Findings {
+    let (next, findings) = (AtomicUsize::new(0), Mutex::new(Findings::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                let mut helper = Helper::new("case", without);
+                while let Some((ready, fault)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let told = match helper.ask(&ready.line(fault)) {
+                        Ok(Ok(told)) => told,
+                        Ok(Err(why)) => format!("failed\t{why}"),
+                        Err(error) => format!("failed\tthe rig: {error}"),
+                    };
+                    let mut findings = findings.lock().expect("no worker panics");
+                    if let Some(why) = told.strip_prefix("failed\t") {
+                        let from = if fault.on { " from then on" } else { "" };
+                        let errno = Errno::from_raw(fault.errno);
+                        let what = format!("{} {}{from} {errno:?}", fault.call.name(), fault.number);
+                        findings.failed.push(format!("{}: {what}: {why}", ready.name));
+                        if without.is_some() {
+                            next.store(cases.len(), Ordering::Relaxed);
+                        }
+                    } else {
+                        findings.passed += 1;
+                        findings.struck += usize::from(told == "struck");
+                    }
+                }
+            });
+        }
+    });
+    findings.into_inner().expect("no worker panics")
 }
