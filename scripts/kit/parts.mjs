@@ -176,6 +176,18 @@ export const parts = [
     run: () => runRig('full_disk'),
   },
   {
+    name: 'faults',
+    what: 'each system call of each operation fails',
+    needs: 'packages',
+    run: async () => {
+      const made = ['--features', 'negative-controls', '--']
+      return sum([
+        await runRig('faults', made, CONTROLS),
+        await runRig('faults', [...made, '--controls'], CONTROLS),
+      ])
+    },
+  },
+  {
     name: 'controls',
     what: 'the rigs notice an engine with a rule left out',
     needs: 'packages',
@@ -246,6 +258,12 @@ export const longParts = [
     what: 'kill at every instruction, every state opened',
     needs: 'packages',
     run: () => runRig('step', ['--', '--all']),
+  },
+  {
+    name: 'faults-all',
+    what: 'every system call of every operation fails, with every error, once and for good',
+    needs: 'packages',
+    run: () => runRig('faults', ['--features', 'negative-controls', '--', '--all'], CONTROLS),
   },
   {
     name: 'linearizability-long',

@@ -84,6 +84,8 @@ struct Details {
     errno: Option<i32>,
     /// What is damaged can be derived again from the log.
     of_index: bool,
+    /// A sync failed: nobody knows what the disk holds.
+    of_sync: bool,
 }
 
 /// The result of every fallible call.
@@ -96,7 +98,8 @@ impl Error {
     }
 
     fn of(code: Code, message: String, errno: Option<i32>) -> Self {
-        Error(Box::new(Details { code, message: message.into_boxed_str(), errno, of_index: false }))
+        let message = message.into_boxed_str();
+        Error(Box::new(Details { code, message, errno, of_index: false, of_sync: false }))
     }
 
     /// For a boundary that catches a panic.
@@ -124,6 +127,26 @@ impl Error {
             (Code::Io, "Check the device and its permissions")
         };
         Error::of(code, format!("Could not {action}: {error}. {advice}."), errno)
+    }
+
+    /// A sync that failed is `Io` whatever the reason, a full disk too: to try it again would lie.
+    pub(crate) fn sync(action: impl fmt::Display, error: &io::Error) -> Self {
+        let message = format!(
+            "Could not {action}: {error}. What was written since the last flush may not be on the disk. Check the device, and open the map again."
+        );
+        let mut failed = Error::of(Code::Io, message, error.raw_os_error());
+        failed.0.of_sync = true;
+        failed
+    }
+
+    /// The operating system's error number, for a sentence that says more than its own.
+    pub(crate) fn caused_by(mut self, error: &io::Error) -> Self {
+        self.0.errno = error.raw_os_error();
+        self
+    }
+
+    pub(crate) const fn is_of_sync(&self) -> bool {
+        self.0.of_sync
     }
 
     /// Marks damage of what is derived from the log. Other errors, such as a full disk, stay what they are.

@@ -77,6 +77,9 @@ mod sys;
 
 pub use error::{Code, Error, Result};
 pub use layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_KEY, MAX_SHARDS, MAX_VALUE};
+#[cfg(feature = "negative-controls")]
+#[doc(hidden)]
+pub use sys::faults;
 
 /// What was done to a map's files, for rigs.
 #[cfg(feature = "negative-controls")]

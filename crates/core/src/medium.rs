@@ -133,7 +133,8 @@ impl Medium {
             io::ErrorKind::OutOfMemory => Error::new(
                 Code::NoSpace,
                 format!("Could not map {name}: the process has no mappings or address space left. Raise vm.max_map_count or the address space limit."),
-            ),
+            )
+            .caused_by(&error),
             _ => Error::os(format_args!("map {name}"), &error),
         })?;
         let mut bytes = [0; file::HEADER];
@@ -158,6 +159,11 @@ impl Medium {
     pub fn fail(&self, error: Error) -> Error {
         self.head.store(head::SUSPECT, 1);
         self.failed.get_or_init(|| error).clone()
+    }
+
+    /// The same for an error that may be of a sync or of what comes before it: only the former is for good.
+    pub fn failed(&self, error: Error) -> Error {
+        if error.is_of_sync() { self.fail(error) } else { error }
     }
 
     pub fn failure(&self) -> Option<&Error> {

@@ -54,6 +54,12 @@ rules! {
     SyncIndex = "sync-index",
     /// Compaction verifies a body and keeps its sum.
     KeepBodySum = "keep-body-sum",
+    /// What msync returns is looked at.
+    SyncResult = "sync-result",
+    /// A file that could not be made is taken back.
+    TakeBack = "take-back",
+    /// What cannot be read just now is not taken for something that is not there.
+    ErrorIsNoDamage = "error-is-no-damage",
 }
 
 /// Whether the rule holds. Always, but in a build made to show what happens without it.

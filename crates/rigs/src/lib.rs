@@ -23,6 +23,15 @@ pub mod step {
     pub mod trace;
 }
 
+/// System calls fail only in a build that is made for it.
+#[cfg(all(target_os = "linux", feature = "negative-controls"))]
+pub mod faults {
+    pub mod case;
+    pub mod errors;
+    pub mod supervise;
+    pub mod verb;
+}
+
 #[cfg(target_os = "linux")]
 pub mod kill {
     pub mod child;

@@ -78,7 +78,8 @@ pub(crate) fn read(dir: &Dir) -> Result<Found> {
     }
     match newest {
         Some((checkpoint, which)) => {
-            let same = dir.file_id_of(names::CHECKPOINTS[which]).is_ok_and(|id| id == checkpoint.file);
+            let id = dir.file_id_of(names::CHECKPOINTS[which]).map_err(fail("look at a checkpoint file"))?;
+            let same = id == checkpoint.file;
             Ok(Found::Newest { checkpoint: Box::new(checkpoint), which, torn, same })
         }
         None if present => Err(Error::corrupt("neither checkpoint verifies")),
@@ -96,7 +97,7 @@ impl Checkpoints {
                 opened => opened,
             };
             let file = file.map_err(fail("open a checkpoint file"))?;
-            sys::sync_file(&file).map_err(fail("sync a checkpoint file"))?;
+            sys::sync_file(&file).map_err(|error| Error::sync("sync a checkpoint file", &error))?;
             let id = sys::file_id(&file).map_err(fail("open a checkpoint file"))?;
             let len = file.metadata().map_err(fail("open a checkpoint file"))?.len();
             files.push((file, id, len));
@@ -107,11 +108,12 @@ impl Checkpoints {
     /// The files of a new map. The first appears under its name only once it is whole: that is the map's birth.
     pub fn create(dir: &Dir, mut checkpoint: Checkpoint) -> Result<Checkpoints> {
         let failed = fail("create the map's first checkpoint");
+        let unsynced = |error: io::Error| Error::sync("sync the map's first checkpoint", &error);
         let _ = dir.unlink(names::FIRST_CHECKPOINT);
         let _ = dir.unlink(names::CHECKPOINTS[1]);
         let first = dir.create_file(names::FIRST_CHECKPOINT, PAGE as u64).map_err(&failed)?;
         let second = dir.create_file(names::CHECKPOINTS[1], PAGE as u64).map_err(&failed)?;
-        sys::sync_file(&second).map_err(&failed)?;
+        sys::sync_file(&second).map_err(&unsynced)?;
         let mut files = Vec::new();
         for file in [first, second] {
             let id = sys::file_id(&file).map_err(&failed)?;
@@ -121,9 +123,9 @@ impl Checkpoints {
         checkpoint.file = files[0].1;
         let mut checkpoints = Checkpoints { files, current: 1, number: number - 1 };
         checkpoints.write(checkpoint)?;
-        dir.sync().map_err(&failed)?;
+        dir.sync().map_err(&unsynced)?;
         dir.rename(names::FIRST_CHECKPOINT, names::CHECKPOINTS[0]).map_err(&failed)?;
-        dir.sync().map_err(&failed)?;
+        dir.sync().map_err(&unsynced)?;
         Ok(checkpoints)
     }
 
@@ -146,7 +148,7 @@ impl Checkpoints {
         }
         bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
         sys::write_at(file, &bytes, 0).map_err(fail("write a checkpoint"))?;
-        sys::sync_file(file).map_err(fail("sync a checkpoint"))?;
+        sys::sync_file(file).map_err(|error| Error::sync("sync a checkpoint", &error))?;
         self.current = turn;
         self.number += 1;
         self.grow_ahead(needed);

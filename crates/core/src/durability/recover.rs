@@ -13,7 +13,7 @@ use crate::parallel::{self, cores};
 use crate::rules::{Rule, holds};
 use crate::shard::{Shard, Share};
 use crate::sys::{self, Dir, FileId};
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,7 +44,7 @@ pub(crate) fn create(dir: Dir, mut checkpoint: Checkpoint, terms: &Terms) -> Res
     checkpoint.boot = terms.boot;
     checkpoint.mount = dir.mount_id();
     let medium = fresh_medium(dir, &checkpoint, terms)?;
-    let sync = |error: std::io::Error| Error::os("sync the map's first files", &error);
+    let sync = |error: std::io::Error| Error::sync("sync the map's first files", &error);
     medium.head.sync(0, head::LEN).map_err(sync)?;
     let checkpoints = Checkpoints::create(&medium.dir, checkpoint.clone())?;
     let medium = Arc::new(medium);
@@ -102,9 +102,12 @@ pub(crate) fn open(
     };
     let mut map_intent = 0;
     let mut trusted = false;
-    if let Ok(region) = medium.map(names::HEAD, Kind::Head, 0, 0)
-        && region.len() == head::LEN
-    {
+    let found = match medium.map(names::HEAD, Kind::Head, 0, 0) {
+        Ok(region) => Some(region),
+        Err(error) if error.code() == Code::Corrupt => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(region) = found.filter(|region| region.len() == head::LEN) {
         map_intent = region.load(head::MAP_INTENT);
         trusted = region.load(head::SUSPECT) == 0 && (alive || clean) && !(clean && map_intent != 0);
         medium.head = region;
@@ -243,7 +246,7 @@ fn rebuild(
 
 fn sync_names(medium: &Medium) -> Result<()> {
     match medium.writable {
-        true => medium.dir.sync().map_err(|error| Error::os("sync the map's directory", &error)),
+        true => medium.dir.sync().map_err(|error| Error::sync("sync the map's directory", &error)),
         false => Ok(()),
     }
 }
@@ -292,12 +295,16 @@ impl Files {
                 Name::Segment { shard, id } if (shard as usize) < count => {
                     let counter = &mut files.counters[shard as usize].0;
                     *counter = (*counter).max(id.counter().into());
-                    if let Ok((region, header, _)) = medium.map_any(&name, Kind::Segment)
-                        && header.id == id.0
-                        && header.shard == shard
-                    {
-                        files.log_bytes += region.len() as u64;
-                        files.successors[shard as usize].entry(header.predecessor).or_default().push(id);
+                    match medium.map_any(&name, Kind::Segment) {
+                        Ok((region, header, _)) if header.id == id.0 && header.shard == shard => {
+                            files.log_bytes += region.len() as u64;
+                            files.successors[shard as usize].entry(header.predecessor).or_default().push(id);
+                        }
+                        // One that is only not readable now must not be taken for one that is not there.
+                        Err(error) if error.code() != Code::Corrupt && holds(Rule::ErrorIsNoDamage) => {
+                            return Err(error);
+                        }
+                        _ => {}
                     }
                 }
                 Name::Extent { shard, id } if (shard as usize) < count => {

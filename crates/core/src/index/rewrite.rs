@@ -131,6 +131,10 @@ impl Index {
             if goes_high { high } else { low }.fill(hash, record);
         }
         let page = self.page();
+        // Mapped before the intent: what cannot be mapped must not stop the operation halfway.
+        if let Some(last) = TableRef::from_word(page.load(head::FREE_TAIL)).filter(|_| taken.free_count > 0) {
+            self.table_unchecked(last, guard)?;
+        }
         let intent = TableIntent {
             old: place.reference.word(),
             first: first.word(),
@@ -189,6 +193,12 @@ impl Index {
         let mut taken = Taken::new(self, guard)?;
         let table = taken.table(queue)?;
         self.table_unchecked(table, guard)?.reset(0, 0);
+        // All that the clear will go through is mapped before it is written down.
+        let page = self.page();
+        for file in page.load(head::FIRST_INDEX) as usize..=taken.allocate.file {
+            self.file(file, guard)?;
+        }
+        self.directory(Root::new(0, page.load(head::SMALL_DIRECTORY) as usize, 0), guard)?;
         Ok((table, taken.allocate.word()))
     }
 

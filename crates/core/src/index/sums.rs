@@ -86,7 +86,7 @@ impl Index {
         let guard = enter();
         let Some(root) = self.root() else { return Ok(()) };
         let page = self.page();
-        let fail = |error: std::io::Error| Error::os("sync the index", &error);
+        let fail = |error: std::io::Error| Error::sync("sync the index", &error);
         for number in page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX) {
             let file = match self.files.load(number as usize, &guard) {
                 None if self.medium.clean => continue,

@@ -87,7 +87,8 @@ pub(crate) fn map(medium: &Medium, file: &File, descriptor: &Descriptor) -> Resu
         io::ErrorKind::OutOfMemory => Error::new(
             Code::NoSpace,
             "Could not map a long value: the process has no mappings or address space left. Raise vm.max_map_count or let go of other values.",
-        ),
+        )
+        .caused_by(&error),
         _ => Error::os("map an extent", &error),
     })?;
     let len = region.len();
@@ -101,37 +102,48 @@ pub(crate) fn map(medium: &Medium, file: &File, descriptor: &Descriptor) -> Resu
     }
 }
 
-/// Whether the extent is whole, read in portions.
-pub(crate) fn verifies(medium: &Medium, shard: u32, descriptor: &Descriptor) -> bool {
-    let Ok(file) = open(medium, shard, descriptor) else { return false };
+/// Whether the extent is whole, read in portions. What cannot be read just now is an error, and no damage.
+pub(crate) fn verifies(medium: &Medium, shard: u32, descriptor: &Descriptor) -> Result<bool> {
+    let file = match open(medium, shard, descriptor) {
+        Ok(file) => file,
+        Err(error) if error.code() == Code::Corrupt => return Ok(false),
+        Err(error) => return Err(error),
+    };
     let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(medium.keys.sum);
     let mut buffer = vec![0; 1 << 20];
     let (mut at, end) = (VALUE_AT as u64, VALUE_AT as u64 + descriptor.len);
     while at < end {
         let part = buffer.len().min((end - at) as usize);
-        if sys::read_at(&file, &mut buffer[..part], at).is_err() {
-            return false;
+        match sys::read_at(&file, &mut buffer[..part], at) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            read => read.map_err(|error| Error::os("read an extent", &error))?,
         }
         hasher.update(&buffer[..part]);
         at += part as u64;
     }
-    hasher.digest().max(1) == descriptor.sum
+    Ok(hasher.digest().max(1) == descriptor.sum)
 }
 
 /// The key's hash that an extent was written for; `None` if the file is not whole.
-pub(crate) fn key_hash(medium: &Medium, shard: u32, id: SegmentId) -> Option<u64> {
-    let file = medium.dir.open_file(&names::extent(shard, id), false).ok()?;
+pub(crate) fn key_hash(medium: &Medium, shard: u32, id: SegmentId) -> io::Result<Option<u64>> {
     let mut first = [0; KEY_HASH + 8];
-    sys::read_at(&file, &mut first, 0).ok()?;
-    let header = Header::decode(first[..HEADER].try_into().ok()?, Kind::Extent, &medium.keys)?;
-    (header.shard == shard && header.id == id.0).then(|| crate::layout::get_u64(&first, KEY_HASH))
+    let file = medium.dir.open_file(&names::extent(shard, id), false);
+    match file.and_then(|file| sys::read_at(&file, &mut first, 0)) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
+            return Ok(None);
+        }
+        read => read?,
+    }
+    let header = first[..HEADER].try_into().ok().and_then(|bytes| Header::decode(bytes, Kind::Extent, &medium.keys));
+    let own = header.is_some_and(|header| header.shard == shard && header.id == id.0);
+    Ok(own.then(|| crate::layout::get_u64(&first, KEY_HASH)))
 }
 
 /// Makes an extent durable; one that is gone was superseded and needs no sync.
 pub(crate) fn sync(medium: &Medium, shard: u32, id: SegmentId) -> Result<()> {
-    let synced = medium.dir.open_file(&names::extent(shard, id), false).and_then(|file| sys::sync_file(&file));
-    match synced {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::os("sync an extent", &error)),
-        _ => Ok(()),
+    match medium.dir.open_file(&names::extent(shard, id), false) {
+        Ok(file) => sys::sync_file(&file).map_err(|error| Error::sync("sync an extent", &error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::os("open an extent to sync it", &error)),
     }
 }

@@ -390,7 +390,7 @@ impl Log {
         for number in 0..self.page().load(head::SEGMENT_TABLES) as usize {
             let Some(region) = self.tables.load(number, &guard) else { continue };
             region.store(TABLE_SUM, self.table_sum(region));
-            region.sync(0, region.len()).map_err(|error| Error::os("sync the segment table", &error))?;
+            region.sync(0, region.len()).map_err(|error| Error::sync("sync the segment table", &error))?;
         }
         Ok(())
     }

@@ -154,7 +154,7 @@ impl Segment {
         if from >= end {
             return Ok(false);
         }
-        self.log.sync(from, end - from).map_err(|error| Error::os("sync a segment of the log", &error))?;
+        self.log.sync(from, end - from).map_err(|error| Error::sync("sync a segment of the log", &error))?;
         // The header's page, when the header named its predecessor after an earlier sync.
         self.synced.fetch_max(end, Ordering::AcqRel);
         Ok(true)

@@ -14,6 +14,7 @@ use crate::shard::{Clearing, Effort, Note, Progress, Shard};
 use crate::sys::{self, FileId};
 use crate::{Code, Error, Result};
 use parking_lot::Mutex;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -65,7 +66,7 @@ impl Instance {
         let instance = Instance {
             path,
             number: u64::from_le_bytes(sys::random()?) >> 11,
-            head_id: recover::head_id(&medium.dir).unwrap_or_default(),
+            head_id: recover::head_id(&medium.dir).map_err(|error| Error::os("look at the map's HEAD", &error))?,
             recovery,
             flush_interval: options.flush_interval.unwrap_or(Some(DEFAULT_FLUSH_INTERVAL)),
             full_recovery: options.recovery == Some(super::Recovery::Full),
@@ -177,10 +178,11 @@ impl Instance {
             self.write_checkpoint(notes, false)?;
         }
         // After the first failure nobody knows what the disk holds: no retry, no later success.
-        run_all(syncs).map_err(|error| self.medium.fail(error))?;
+        run_all(syncs).map_err(|error| self.medium.failed(error))?;
         // AcqRel: partner of the stores that follow each new name.
         if self.medium.names_changed.swap(false, Ordering::AcqRel) && holds(Rule::NamesFirst) {
-            self.medium.dir.sync().map_err(|error| self.medium.fail(Error::os("sync the map's directory", &error)))?;
+            let synced = self.medium.dir.sync();
+            synced.map_err(|error| self.medium.failed(Error::sync("sync the map's directory", &error)))?;
         }
         if clean {
             self.make_index_durable()?;
@@ -203,19 +205,19 @@ impl Instance {
 
     fn make_index_durable(&self) -> Result<()> {
         for shard in &self.shards {
-            shard.write_sums().map_err(|error| match error.code() {
-                Code::Io => self.medium.fail(error),
-                _ => error,
-            })?;
+            shard.write_sums().map_err(|error| self.medium.failed(error))?;
         }
         let synced = self.medium.head.sync(0, head::LEN);
-        synced.map_err(|error| self.medium.fail(Error::os("sync the map's head", &error)))
+        synced.map_err(|error| self.medium.failed(Error::sync("sync the map's head", &error)))
     }
 
     /// Somebody may have deleted or replaced the directory under us: then what we write goes nowhere.
     fn check_files(&self) -> Result<()> {
-        let gone =
-            self.medium.dir.is_gone().unwrap_or(false) || recover::head_id(&self.medium.dir).ok() != Some(self.head_id);
+        let gone = match recover::head_id(&self.medium.dir) {
+            Ok(id) => id != self.head_id || self.medium.dir.is_gone().unwrap_or(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(Error::os("look at the map's files", &error)),
+        };
         if gone {
             return Err(Error::new(
                 Code::FileGone,

@@ -292,7 +292,9 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
     {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         // A parent that cannot be opened for reading can still hold a map; its own file system orders the name.
-        let _ = Dir::open(parent).and_then(|parent| parent.sync());
+        if let Ok(parent) = Dir::open(parent) {
+            parent.sync().map_err(|error| Error::sync("sync the directory above the map", &error))?;
+        }
     }
     Instance::new(path.to_path_buf(), opened, options, sharing)
 }
@@ -314,7 +316,8 @@ fn lock(dir: &Dir, path: &Path, shared: bool) -> Result<()> {
         Err(error) => Err(Error::new(
             Code::FsUnsupported,
             format!("The file system of {} has no locks ({error}). Use a local disk.", path.display()),
-        )),
+        )
+        .caused_by(&error)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::sync::{MappedU64, Ordering};
 use super::trace;
+use crate::rules::{Rule, holds};
+use crate::sys::faults::{self, Call};
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -30,6 +32,7 @@ pub(crate) struct Region {
 
 impl Region {
     pub fn map(file: &File, access: Access) -> io::Result<Region> {
+        faults::check(Call::Mmap)?;
         let map = match access {
             Access::Shared => MmapRaw::map_raw(file)?,
             Access::ReadOnly => MmapOptions::new().map_raw_read_only(file)?,
@@ -86,7 +89,10 @@ impl Region {
     /// Makes the bytes of the range durable.
     pub fn sync(&self, offset: usize, len: usize) -> io::Result<()> {
         let begun = trace::begin_sync();
-        self.map.flush_range(offset, len)?;
+        let synced = faults::check(Call::Msync).and_then(|()| self.map.flush_range(offset, len));
+        if holds(Rule::SyncResult) {
+            synced?;
+        }
         begun.mapped(self.map.as_ptr().wrapping_add(offset), len);
         Ok(())
     }

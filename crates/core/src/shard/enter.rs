@@ -132,16 +132,15 @@ impl Shard {
             let wins = self
                 .probe(hash, record.key(), &guard)?
                 .is_some_and(|(_, _, found)| found.is_some_and(|found| found.place == place));
-            match record.extent().filter(|_| wins) {
-                Some(descriptor) if !extent::verifies(&self.medium, self.number, &descriptor) => {
-                    Err(Error::corrupt(format_args!(
-                        "the extent of a record at offset {} of shard {} does not verify",
-                        place.offset(),
-                        self.number
-                    )))
-                }
-                descriptor => Ok(descriptor.map_or(0, |descriptor| descriptor.len)),
+            let Some(descriptor) = record.extent().filter(|_| wins) else { return Ok(0) };
+            if extent::verifies(&self.medium, self.number, &descriptor)? {
+                return Ok(descriptor.len);
             }
+            Err(Error::corrupt(format_args!(
+                "the extent of a record at offset {} of shard {} does not verify",
+                place.offset(),
+                self.number
+            )))
         });
         lengths.into_iter().sum()
     }

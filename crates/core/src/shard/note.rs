@@ -201,7 +201,12 @@ impl Shard {
 
     /// Whether a live record holds the extent: its file says for which hash it was written.
     fn names_extent(&self, id: SegmentId) -> bool {
-        let Some(hash) = extent::key_hash(&self.medium, self.number, id) else { return false };
+        let hash = match extent::key_hash(&self.medium, self.number, id) {
+            Ok(Some(hash)) => hash,
+            Ok(None) => return false,
+            // One that cannot be read just now may be anybody's.
+            Err(_) => return true,
+        };
         let guard = enter();
         let _writer = self.writer.read();
         let Ok(Some(place)) = self.index.resolve(hash, &guard) else { return true };

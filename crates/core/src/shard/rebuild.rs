@@ -10,7 +10,7 @@ use crate::log::{Segment, extent};
 use crate::mem::{Guard, enter};
 use crate::parallel::{self, cores};
 use crate::rules::{Rule, holds};
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 use std::sync::atomic::Ordering;
 
 /// Progress is told each time so much of the log has passed.
@@ -71,11 +71,15 @@ impl Shard {
         let jobs: Vec<_> = stated.chain(path.iter().map(|&id| (id, None))).collect();
         let walked = parallel::map(threads, &jobs, |_, &(id, stated)| match stated {
             Some((end, last)) => self.walk_stated(id, end, last, progress).map(Some),
-            // One that cannot be read does not follow.
-            None => Ok(self.log.scan(id, 0).ok().map(|segment| {
-                let found = self.walk(&segment, FIRST_RECORD, segment.log.len(), true, progress);
-                (segment, found)
-            })),
+            None => match self.log.scan(id, 0) {
+                Ok(segment) => {
+                    let found = self.walk(&segment, FIRST_RECORD, segment.log.len(), true, progress)?;
+                    Ok(Some((segment, found)))
+                }
+                Err(error) if error.code() == Code::Corrupt => Ok(None),
+                // What cannot be mapped just now is no end of the log.
+                Err(error) => Err(error),
+            },
         });
         let mut plan = Plan { entries: state.entries, ..Plan::default() };
         let mut stopped = false;
@@ -119,19 +123,26 @@ impl Shard {
             )));
         }
         let stated = stated as usize;
-        let mut found = self.walk(&segment, FIRST_RECORD, stated, false, progress);
+        let mut found = self.walk(&segment, FIRST_RECORD, stated, false, progress)?;
         if found.end < stated && stated - found.end >= HEADER {
             return Err(segment.damage(found.end));
         }
         found.end = stated;
         if last {
-            found = found.with(self.walk(&segment, stated, segment.log.len(), true, progress));
+            found = found.with(self.walk(&segment, stated, segment.log.len(), true, progress)?);
         }
         Ok((segment, found))
     }
 
     /// Verifies records from an offset on, until one does not. Beyond a checkpoint an extent that fails stops it too.
-    fn walk(&self, segment: &Segment, from: usize, to: usize, extents: bool, progress: &RebuildProgress) -> Walked {
+    fn walk(
+        &self,
+        segment: &Segment,
+        from: usize,
+        to: usize,
+        extents: bool,
+        progress: &RebuildProgress,
+    ) -> Result<Walked> {
         let mut found = Walked::default();
         let (mut at, mut told) = (from, from);
         while to - at >= HEADER {
@@ -139,7 +150,9 @@ impl Shard {
             if at + record.len() > to || !record.body_verifies(&self.medium.keys) {
                 break;
             }
-            if extents && record.extent().is_some_and(|extent| !extent::verifies(&self.medium, self.number, &extent)) {
+            if let Some(extent) = record.extent().filter(|_| extents)
+                && !extent::verifies(&self.medium, self.number, &extent)?
+            {
                 break;
             }
             found.seq = found.seq.max(record.header.seq);
@@ -156,7 +169,7 @@ impl Shard {
         }
         progress.passed((at - told) as u64);
         found.end = at;
-        found
+        Ok(found)
     }
 
     /// Counts what stands behind the point where the chain ends: records that can still be told by their heads, and all
@@ -259,7 +272,7 @@ impl Shard {
             let guard = enter();
             let segment = self.log.segment(index, &guard)?;
             let end = segment.log.published();
-            let found = self.walk(segment, FIRST_RECORD, end, false, &RebuildProgress::default());
+            let found = self.walk(segment, FIRST_RECORD, end, false, &RebuildProgress::default())?;
             if end - found.end >= HEADER { Err(segment.damage(found.end)) } else { Ok(found.cleared) }
         });
         walked.into_iter().try_fold(0, |cleared, found| Ok(found?.max(cleared)))

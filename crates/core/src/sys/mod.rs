@@ -1,5 +1,6 @@
 //! The operating system behind one face: directories, locks, preallocation, sync, identity.
 
+pub mod faults;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]

@@ -1,7 +1,9 @@
 //! Unix: everything goes through a descriptor of the map's directory, so a renamed directory stays the same map.
 
 use super::FileId;
+use super::faults::{self, Call};
 use crate::mem::trace;
+use crate::rules::{Rule, holds};
 use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode, OFlags};
 use std::ffi::OsString;
 use std::fs::File;
@@ -28,6 +30,7 @@ pub(crate) enum Lock {
 impl Dir {
     /// Files made in it are for their owner alone unless told otherwise.
     pub fn open(path: &Path) -> io::Result<Dir> {
+        faults::check(Call::Openat)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Dir { fd: rfs::open(path, flags, Mode::empty())?, file_mode: Mode::from_raw_mode(0o600) })
     }
@@ -44,6 +47,7 @@ impl Dir {
 
     /// Makes the directory; the mode is applied as stated, whatever the umask.
     pub fn create(path: &Path, mode: u32) -> io::Result<Dir> {
+        faults::check(Call::Mkdir)?;
         rfs::mkdir(path, Mode::from_raw_mode(mode | 0o700))?;
         rfs::chmod(path, Mode::from_raw_mode(mode))?;
         Dir::open(path)
@@ -60,6 +64,7 @@ impl Dir {
             Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
             Lock::Shared => FlockOperation::NonBlockingLockShared,
         };
+        faults::check(Call::Flock)?;
         match rfs::flock(&self.fd, operation) {
             Ok(()) => Ok(true),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
@@ -75,6 +80,7 @@ impl Dir {
     /// A new file with all its blocks allocated. What fails is taken back: a half-allocated file would keep a full disk full.
     pub fn create_file(&self, name: &str, len: u64) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        faults::check(Call::Openat)?;
         let file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
         trace::created(name, &file);
         // openat applies the umask, which may only take away; the stated mode is what the map promises.
@@ -82,8 +88,10 @@ impl Dir {
         match made {
             Ok(()) => Ok(file),
             Err(error) => {
-                let _ = set_len(&file, 0);
-                let _ = self.unlink(name);
+                if holds(Rule::TakeBack) {
+                    let _ = set_len(&file, 0);
+                    let _ = self.unlink(name);
+                }
                 Err(error)
             }
         }
@@ -92,20 +100,25 @@ impl Dir {
     pub fn open_file(&self, name: &str, write: bool) -> io::Result<File> {
         let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
         let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        faults::check(Call::Openat)?;
         Ok(File::from(rfs::openat(&self.fd, name, flags, Mode::empty())?))
     }
 
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.open_file(name, false)?.read_to_end(&mut bytes)?;
+        let mut file = self.open_file(name, false)?;
+        faults::check(Call::Pread)?;
+        file.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
     /// Replaces a small file in place; nothing durable hangs on it.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        faults::check(Call::Openat)?;
         let mut file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
         trace::created(name, &file);
+        faults::check(Call::Pwrite)?;
         file.write_all(bytes)?;
         trace::length(&file);
         trace::written(&file, 0, bytes);
@@ -113,12 +126,14 @@ impl Dir {
     }
 
     pub fn unlink(&self, name: &str) -> io::Result<()> {
+        faults::check(Call::Unlink)?;
         rfs::unlinkat(&self.fd, name, AtFlags::empty())?;
         trace::unlinked(name);
         Ok(())
     }
 
     pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        faults::check(Call::Rename)?;
         rfs::renameat(&self.fd, from, &self.fd, to)?;
         trace::renamed(from, to);
         Ok(())
@@ -126,6 +141,7 @@ impl Dir {
 
     /// Makes created, renamed and deleted names durable.
     pub fn sync(&self) -> io::Result<()> {
+        faults::check(Call::Fsync)?;
         let begun = trace::begin_sync();
         rfs::fsync(&self.fd)?;
         begun.names();
@@ -133,6 +149,7 @@ impl Dir {
     }
 
     pub fn list(&self) -> io::Result<Vec<String>> {
+        faults::check(Call::Getdents)?;
         let mut names = Vec::new();
         for entry in rfs::Dir::read_from(&self.fd)? {
             let name = entry?.file_name().to_bytes().to_vec();
@@ -145,6 +162,7 @@ impl Dir {
     }
 
     pub fn file_len(&self, name: &str) -> io::Result<u64> {
+        faults::check(Call::Fstat)?;
         Ok(rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?.st_size as u64)
     }
 
@@ -154,6 +172,7 @@ impl Dir {
     }
 
     pub fn file_id_of(&self, name: &str) -> io::Result<FileId> {
+        faults::check(Call::Fstat)?;
         let stat = rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
     }
@@ -206,6 +225,7 @@ fn network_name(kind: u32) -> Option<&'static str> {
 }
 
 pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
+    faults::check(Call::Fstat)?;
     let stat = rfs::fstat(file.as_fd())?;
     Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
 }
@@ -214,8 +234,16 @@ pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
 pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
-        // Interrupted by a signal it has done nothing, or a part that the next call finds done.
-        match rustix::io::retry_on_intr(|| rfs::fallocate(file, rfs::FallocateFlags::empty(), 0, len)) {
+        let allocated = match faults::check(Call::Fallocate) {
+            // Interrupted by a signal it has done nothing, or a part that the next call finds done.
+            Ok(()) => rustix::io::retry_on_intr(|| rfs::fallocate(file, rfs::FallocateFlags::empty(), 0, len)),
+            Err(error) => {
+                // As ext4 leaves it: the file is longer, and some of it allocated.
+                let _ = file.set_len(len);
+                Err(rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
+            }
+        };
+        match allocated {
             Ok(()) => {
                 trace::length(file);
                 return Ok(());
@@ -234,13 +262,16 @@ pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Cuts a file, or makes it longer without blocks.
 pub(crate) fn set_len(file: &File, len: u64) -> io::Result<()> {
+    faults::check(Call::Ftruncate)?;
     file.set_len(len)?;
     trace::length(file);
     Ok(())
 }
 
 pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    faults::check(Call::Pwrite)?;
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)?;
     trace::length(file);
     trace::written(file, offset, bytes);
@@ -248,11 +279,13 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
 }
 
 pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    faults::check(Call::Pread)?;
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
 /// Makes the file's bytes durable.
 pub(crate) fn sync_file(file: &File) -> io::Result<()> {
+    faults::check(Call::Fdatasync)?;
     let begun = trace::begin_sync();
     file.sync_data()?;
     begun.file(file);
