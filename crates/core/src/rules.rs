@@ -26,6 +26,8 @@ rules! {
     MoveIntent = "move-intent",
     /// A table split has an intent of its own.
     SplitIntent = "split-intent",
+    /// A flush syncs the log before its checkpoint says that it is on the disk.
+    FlushSyncsLog = "flush-syncs-log",
 }
 
 /// Whether the rule holds. Always, but in a build made to show what happens without it.

@@ -7,6 +7,7 @@ use crate::durability::recover::{self, Opened, Reason, Recovery};
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::{head, names};
 use crate::medium::Medium;
+use crate::rules::{Rule, holds};
 use crate::shard::{Clearing, Effort, Note, Progress, Shard};
 use crate::sys::{self, FileId};
 use crate::{Code, Error, Result};
@@ -171,7 +172,9 @@ impl Instance {
     fn make_durable(&self, notes: &[Note], clean: bool) -> Result<()> {
         let syncs: Vec<_> = self.shards.iter().zip(notes).flat_map(|(shard, note)| shard.syncs(note)).collect();
         // After the first failure nobody knows what the disk holds: no retry, no later success.
-        run_all(syncs).map_err(|error| self.medium.fail(error))?;
+        if holds(Rule::FlushSyncsLog) {
+            run_all(syncs).map_err(|error| self.medium.fail(error))?;
+        }
         // AcqRel: partner of the stores that follow each new name.
         if self.medium.names_changed.swap(false, Ordering::AcqRel) {
             self.medium.dir.sync().map_err(|error| self.medium.fail(Error::os("sync the map's directory", &error)))?;

@@ -339,6 +339,15 @@ impl Map {
         self.writable()?.step(Effort::Bound)
     }
 
+    /// The shard of a key: what a power cut leaves is a prefix of each.
+    #[doc(hidden)]
+    #[cfg(feature = "negative-controls")]
+    pub fn shard_of(&self, key: &[u8]) -> Result<usize> {
+        let (instance, hash) = self.hashed(key)?;
+        let shard = instance.shard(hash);
+        Ok(instance.shards.iter().position(|other| std::ptr::eq(other, shard)).unwrap_or_default())
+    }
+
     /// The map's codecs, as they were stored when it was made.
     #[must_use]
     pub fn codecs(&self) -> (&Codec, &Codec) {

@@ -4,6 +4,8 @@
 mod unix;
 #[cfg(unix)]
 pub(crate) use unix::*;
+#[cfg(all(feature = "negative-controls", target_os = "linux"))]
+pub mod power;
 
 use std::io;
 
