@@ -60,6 +60,8 @@ rules! {
     TakeBack = "take-back",
     /// What cannot be read just now is not taken for something that is not there.
     ErrorIsNoDamage = "error-is-no-damage",
+    /// A flush syncs the log before its checkpoint says that it is on the disk.
+    FlushSyncsLog = "flush-syncs-log",
 }
 
 /// Whether the rule holds. Always, but in a build made to show what happens without it.

@@ -178,7 +178,9 @@ impl Instance {
             self.write_checkpoint(notes, false)?;
         }
         // After the first failure nobody knows what the disk holds: no retry, no later success.
-        run_all(syncs).map_err(|error| self.medium.failed(error))?;
+        if holds(Rule::FlushSyncsLog) {
+            run_all(syncs).map_err(|error| self.medium.failed(error))?;
+        }
         // AcqRel: partner of the stores that follow each new name.
         if self.medium.names_changed.swap(false, Ordering::AcqRel) && holds(Rule::NamesFirst) {
             let synced = self.medium.dir.sync();

@@ -5,6 +5,8 @@ pub mod faults;
 mod unix;
 #[cfg(unix)]
 pub(crate) use unix::*;
+#[cfg(all(feature = "negative-controls", target_os = "linux"))]
+pub mod power;
 
 use std::io;
 
