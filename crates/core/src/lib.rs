@@ -85,6 +85,6 @@ pub use front::{
 };
 #[cfg(not(loom))]
 pub use map::{
-    Amount, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, Options, Page, Progress, Recovery,
-    Stats,
+    Amount, BackupProgress, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, Options, Page,
+    Progress, Recovery, Stats,
 };

@@ -147,6 +147,11 @@ impl Instance {
         }
     }
 
+    /// What a checkpoint of this map says, but for its shards.
+    pub fn template(&self) -> &Checkpoint {
+        &self.template
+    }
+
     fn note(&self) -> Result<Vec<Note>> {
         let mut notes = Vec::with_capacity(self.shards.len());
         for shard in &self.shards {
@@ -203,9 +208,9 @@ impl Instance {
     }
 
     /// Somebody may have deleted or replaced the directory under us: then what we write goes nowhere.
-    fn check_files(&self) -> Result<()> {
-        let gone =
-            self.medium.dir.is_gone().unwrap_or(false) || recover::head_id(&self.medium.dir).ok() != Some(self.head_id);
+    pub fn check_files(&self) -> Result<()> {
+        let gone = self.medium.dir.is_gone().unwrap_or(false)
+            || recover::head_id(&self.medium.dir).unwrap_or_default() != self.head_id;
         if gone {
             return Err(Error::new(
                 Code::FileGone,
@@ -402,7 +407,7 @@ fn closed() -> Error {
 }
 
 /// Runs every call, on a few threads if there are several, and returns the first error.
-fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>>) -> Result<()> {
+pub(super) fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>>) -> Result<()> {
     let threads = calls.len().min(SYNC_THREADS);
     if threads <= 2 {
         return calls.into_iter().try_for_each(|call| call());
