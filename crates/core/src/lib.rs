@@ -97,8 +97,8 @@ pub use front::{
 };
 #[cfg(not(loom))]
 pub use map::{
-    Amount, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, Options, Page, Progress, Recovery,
-    Stats,
+    Amount, BackupProgress, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, Options, Page,
+    Progress, Recovery, Stats,
 };
 
 /// What the crash rigs ask for and no release build has.

@@ -151,6 +151,11 @@ impl Instance {
         }
     }
 
+    /// What a checkpoint of this map says, but for its shards.
+    pub fn template(&self) -> &Checkpoint {
+        &self.template
+    }
+
     fn note(&self) -> Result<Vec<Note>> {
         let mut notes = Vec::with_capacity(self.shards.len());
         for shard in &self.shards {
@@ -214,7 +219,7 @@ impl Instance {
     }
 
     /// Somebody may have deleted or replaced the directory under us: then what we write goes nowhere.
-    fn check_files(&self) -> Result<()> {
+    pub fn check_files(&self) -> Result<()> {
         let gone = match recover::head_id(&self.medium.dir) {
             Ok(id) => id != self.head_id || self.medium.dir.is_gone().unwrap_or(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
@@ -416,7 +421,7 @@ fn closed() -> Error {
 }
 
 /// Runs every call, on a few threads if there are several, and returns the first error.
-fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>>) -> Result<()> {
+pub(super) fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>>) -> Result<()> {
     let threads = calls.len().min(SYNC_THREADS);
     if threads <= 2 || trace::in_turn() {
         return calls.into_iter().try_for_each(|call| call());

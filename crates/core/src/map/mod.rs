@@ -1,6 +1,7 @@
 //! The map as its users see it: a handle that checks its arguments and routes each key to its shard.
 
 pub(crate) mod background;
+mod backup;
 mod batch;
 #[cfg(test)]
 mod capacity_test;
@@ -16,6 +17,7 @@ mod rigs;
 mod stats;
 
 pub use crate::layout::checkpoint::{Capacity, Codec};
+pub use backup::BackupProgress;
 pub use batch::Progress;
 pub use conditional::{Amount, NumberType};
 pub use cursor::{Cursor, Iter, Page};

@@ -13,6 +13,7 @@ mod rebuild;
 mod reserve;
 mod room;
 mod scan;
+mod snapshot;
 mod write;
 
 pub(crate) use clear::Clearing;
@@ -22,6 +23,7 @@ pub(crate) use pin::{Keep, Pin, PinnedValue};
 pub(crate) use read::{Found, Hint};
 pub(crate) use reserve::{MAX_CAPACITY_ENTRIES, Share};
 pub(crate) use scan::{Copied, Portion, Position};
+pub(crate) use snapshot::{Frozen, Snapshot};
 pub(crate) use write::{Body, Change, Expect};
 
 use crate::index::{Index, Queue};
@@ -103,6 +105,8 @@ struct Extents {
     /// Being written, or written and not recorded yet.
     in_flight: HashSet<SegmentId>,
     unsynced: Vec<SegmentId>,
+    /// A backup is under way that may have to copy extents up to these: none of them is deleted.
+    held: Vec<SegmentId>,
 }
 
 impl Shard {

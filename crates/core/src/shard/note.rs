@@ -140,15 +140,21 @@ impl Shard {
                 }
             }
         }
+        let held = self.extents.lock().held.iter().max().copied();
+        let mut extents_wait = false;
         writer.leaving_extents.retain(|&(stamp, id)| {
+            if held.is_some_and(|held| id <= held) {
+                return true;
+            }
             let passed = READERS.passed(stamp);
             if passed {
                 self.medium.remove(&crate::layout::names::extent(self.number, id));
             }
+            extents_wait |= !passed;
             !passed
         });
         let index_waits = self.index.reclaim(&mut writer.queue);
-        index_waits || segments_wait || !writer.leaving_extents.is_empty()
+        index_waits || segments_wait || extents_wait
     }
 
     /// After an unclean open: these extents may not be durable.

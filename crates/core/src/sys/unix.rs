@@ -5,7 +5,7 @@ use super::faults::{self, Call};
 use crate::mem::trace;
 use crate::rules::{Rule, holds};
 use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode, OFlags};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -51,6 +51,44 @@ impl Dir {
         rfs::mkdir(path, Mode::from_raw_mode(mode | 0o700))?;
         rfs::chmod(path, Mode::from_raw_mode(mode))?;
         Dir::open(path)
+    }
+
+    /// Makes a directory in this one, for its owner alone whatever the umask.
+    pub fn create_dir(&self, name: &OsStr) -> io::Result<Dir> {
+        let private = Mode::from_raw_mode(0o700);
+        rfs::mkdirat(&self.fd, name, private)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rfs::openat(&self.fd, name, flags, Mode::empty())?;
+        rfs::fchmod(&fd, private)?;
+        Ok(Dir { fd, file_mode: Mode::from_raw_mode(0o600) })
+    }
+
+    /// Removes an empty directory.
+    pub fn remove_dir(&self, name: &OsStr) -> io::Result<()> {
+        Ok(rfs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR)?)
+    }
+
+    /// Whether anything goes by this name, a link that leads nowhere included.
+    pub fn has(&self, name: &OsStr) -> io::Result<bool> {
+        match rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(rustix::io::Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives a directory a name that nothing else has.
+    pub fn rename_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        #[cfg(any(target_os = "linux", target_os = "macos"))]
+        match rfs::renameat_with(&self.fd, from, &self.fd, to, rfs::RenameFlags::NOREPLACE) {
+            // The kernel, or the file system, does not know the flag.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {}
+            renamed => return Ok(renamed?),
+        }
+        if self.has(to)? {
+            return Err(rustix::io::Errno::EXIST.into());
+        }
+        Ok(rfs::renameat(&self.fd, from, &self.fd, to)?)
     }
 
     pub fn id(&self) -> io::Result<FileId> {
@@ -232,6 +270,9 @@ pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
 
 /// Extends the file to `len` with its blocks allocated: a later store into the mapping can then not fail for want of room.
 pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
+    if len == 0 {
+        return Ok(());
+    }
     #[cfg(target_os = "linux")]
     {
         let allocated = match faults::check(Call::Fallocate) {
@@ -281,6 +322,22 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
 pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     faults::check(Call::Pread)?;
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Makes a file share another one's blocks; `false` where the two file systems cannot.
+pub(crate) fn clone_file(from: &File, to: &File) -> bool {
+    #[cfg(target_os = "linux")]
+    return rfs::ioctl_ficlone(to, from).is_ok();
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (from, to);
+        false
+    }
+}
+
+/// Appends up to `len` of a file's next bytes to another, inside the kernel where it can; how many there were.
+pub(crate) fn copy_part(mut from: &File, mut to: &File, len: u64) -> io::Result<u64> {
+    io::copy(&mut Read::by_ref(&mut from).take(len), &mut to)
 }
 
 /// Makes the file's bytes durable.
