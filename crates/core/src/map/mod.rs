@@ -10,6 +10,8 @@ mod flusher;
 mod instance;
 mod options;
 mod pins;
+#[cfg(test)]
+mod recovery_test;
 mod registry;
 mod stats;
 
