@@ -46,14 +46,14 @@ test('onRecovery is called once, before open returns, after a kill and after a r
     t.true(dropped <= 1, 'at most the call that was in flight')
   }
   t.deepEqual(map.stats().recovery, killed)
-  const entries = [...map].sort()
+  const entries = [...map].toSorted()
   map.close()
   const again = await DiskMap.openAsync(path, { ...codecs, recovery: 'full', onRecovery })
   t.is(reports.length, 2)
   t.is(reports[1]!.reason, 'rebuilt')
   t.deepEqual(again.stats().recovery, reports[1])
   t.true(reports[1]!.records >= entries.length)
-  t.deepEqual([...again].sort(), entries)
+  t.deepEqual([...again].toSorted(), entries)
   again.close()
 })
 
@@ -190,6 +190,9 @@ test('stats().recovery counts by shard what a rebuild kept and dropped: records,
   // From the header of the record that fails, 24 bytes and a key of 8 before its value.
   t.deepEqual(recovery.shards, [{ kept: 15, dropped: 5, cutBytes: end - (at - 32) }])
   t.true(recovery.milliseconds > 0)
-  t.deepEqual([...rebuilt.keys()].sort(), Array.from({ length: 15 }, (_, n) => BigInt(n)).sort())
+  t.deepEqual(
+    [...rebuilt.keys()].toSorted(),
+    Array.from({ length: 15 }, (_, n) => BigInt(n)).toSorted(),
+  )
   rebuilt.close()
 })

@@ -3,9 +3,9 @@
 use super::{Locked, OPEN, REBUILDING, Shard, Writer};
 use crate::durability::report::{RebuildProgress, ShardRecovery};
 use crate::layout::checkpoint::{Link, ShardState};
-use crate::layout::head;
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
+use crate::layout::{PAGE, head};
 use crate::log::{Segment, extent};
 use crate::mem::{Guard, enter};
 use crate::parallel::{self, cores};
@@ -162,7 +162,10 @@ impl Shard {
     /// records among them that can still be told by their heads.
     fn count_cut(&self, segment: &Segment, from: usize, report: &mut ShardRecovery) {
         let rest = segment.log.bytes(from, segment.log.len() - from).unwrap_or_default();
-        let Some(last) = rest.iter().rposition(|&byte| byte != 0) else { return };
+        // Most of it was never written, which is told fast by pages.
+        let is_blank = |page: &&[u8]| page.iter().fold(0, |all, byte| all | byte) == 0;
+        let blank: usize = rest.rchunks(PAGE).take_while(is_blank).map(<[u8]>::len).sum();
+        let Some(last) = rest[..rest.len() - blank].iter().rposition(|&byte| byte != 0) else { return };
         report.cut_bytes += last as u64 + 1;
         let mut at = from;
         while at <= from + last {
