@@ -60,8 +60,11 @@ export interface NativeOptions {
 /** Opens a map; what it throws is made by `fail(code, message, errno)`. */
 export declare function open(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object
 
-/** The same off the event loop. Where the environment ends meanwhile, the map is closed again. */
-export declare function openAsync(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): Promise<object>
+/**
+ * The same off the event loop, with a function that tells how far a rebuild has come. Where the environment ends meanwhile,
+ * the map is closed again.
+ */
+export declare function openAsync(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): { opened: Promise<object>, progress: () => { bytes: number, totalBytes: number } | undefined }
 
 /** This environment's scratch: key bytes first, value bytes from 65,536 on. */
 export declare function scratch(): ArrayBuffer

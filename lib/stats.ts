@@ -1,3 +1,5 @@
+import type { DiskMapRecovery } from './recovery.js'
+
 /**
  * What a map holds and uses, over all threads. Sizes are in bytes. Taken part by part: while others write, not of one
  * moment.
@@ -44,15 +46,5 @@ export interface DiskMapStats {
   /** Where the map was first opened in this process. */
   readonly path: string
   /** What opening the map had to do. */
-  readonly recovery: {
-    /**
-     * `created`: it was made; `clean`: it had been closed; `killed`: its process had died; `rebuilt`: the machine had died,
-     * the files had been copied or `recovery: 'full'` was asked for, and the index was made from the log.
-     */
-    readonly reason: 'created' | 'clean' | 'killed' | 'rebuilt'
-    /** Records that were read for it. */
-    readonly records: number
-    /** How long it took. */
-    readonly milliseconds: number
-  }
+  readonly recovery: DiskMapRecovery
 }

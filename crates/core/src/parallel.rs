@@ -1,6 +1,7 @@
 //! Work on many things, on several threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
 
 /// How many threads a rebuild uses.
 pub(crate) fn cores() -> usize {
@@ -26,7 +27,8 @@ pub(crate) fn map<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(u
             }
             done
         };
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        // Where no thread can be had, those that there are do it.
+        let others: Vec<_> = (1..threads).map_while(|_| Builder::new().spawn_scoped(scope, run).ok()).collect();
         let mut results = run();
         for other in others {
             match other.join() {

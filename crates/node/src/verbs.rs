@@ -5,6 +5,7 @@ use crate::call::{
     Call, Failure, Outcome, Text, Value, bigint, buffer, function, number, object, promise, string, text,
 };
 use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
+use crate::recovery;
 use napi::sys::{napi_env, napi_value};
 use opendiskmap::{Amount, Code, Cursor, Error, NumberType, Page, Stats};
 use std::cell::RefCell;
@@ -208,14 +209,7 @@ fn close(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
 fn stats(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let env = call.env();
     let stats: Stats = bound.handle.map()?.stats()?;
-    let recovery = object(
-        env,
-        &[
-            ("reason", text(env, stats.recovery.reason.as_str())?),
-            ("records", number(env, stats.recovery.records as f64)?),
-            ("milliseconds", number(env, stats.recovery.time.as_secs_f64() * 1e3)?),
-        ],
-    )?;
+    let recovery = recovery::report(env, &stats.recovery)?;
     let numbers = [
         ("entries", stats.entries),
         ("shards", stats.shards),
@@ -375,5 +369,11 @@ pub fn handle_object(env: napi_env, handle: Rc<Handle>) -> Result<napi_value, Fa
     let codecs =
         function::<0, _, _>(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| codecs(call, handle))?;
     let bind = function::<2, _, _>(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| bind(call, handle))?;
-    object(env, &[("codecs", codecs), ("bind", bind)])
+    let recovered = function::<0, _, _>(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| {
+        Ok(match handle.map()?.recovered() {
+            Some(report) => Value::Raw(recovery::report(call.env(), report)?),
+            None => Value::Undefined,
+        })
+    })?;
+    object(env, &[("codecs", codecs), ("bind", bind), ("recovered", recovered)])
 }

@@ -104,6 +104,11 @@ impl<'a> Table<'a> {
         }
         self.set_sum(0);
         self.set_used_live(0);
+        self.set_place(prefix, depth);
+    }
+
+    /// Which hashes belong in a table that no directory names.
+    pub fn set_place(self, prefix: u64, depth: u32) {
         self.store(PREFIX, prefix);
         self.store(DEPTH, u64::from(depth));
     }

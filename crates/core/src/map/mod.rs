@@ -11,6 +11,8 @@ mod flusher;
 mod instance;
 mod options;
 mod pins;
+#[cfg(test)]
+mod recovery_test;
 mod registry;
 #[cfg(feature = "negative-controls")]
 mod rigs;
@@ -29,6 +31,7 @@ pub(crate) use pins::{Pins, Shared};
 pub use registry::Identity;
 pub use stats::Stats;
 
+use crate::durability::report::Recovery as Recovered;
 use crate::layout::record::Type;
 use crate::layout::{MAX_INLINE_VALUE, MAX_KEY, MAX_VALUE};
 use crate::shard::{Body, Change, Effort, Expect, Found, Keep, Shard};
@@ -51,6 +54,8 @@ pub struct Map {
     instance: Arc<Instance>,
     place: Arc<Place>,
     read_only: bool,
+    /// This handle's open is the one that opened the map.
+    opener: bool,
     closed: AtomicBool,
 }
 
@@ -62,6 +67,7 @@ impl Clone for Map {
             instance: Arc::clone(&self.instance),
             place: Arc::clone(&self.place),
             read_only: self.read_only,
+            opener: false,
             closed: AtomicBool::new(closed),
         }
     }
@@ -84,7 +90,8 @@ impl Map {
     }
 
     pub(crate) fn open_sharing(path: &Path, options: &Options, sharing: Sharing) -> Result<Map> {
-        Ok(Map::joined(registry::open(path, options, sharing)?, options))
+        let (instance, place, opener) = registry::open(path, options, sharing)?;
+        Ok(Map::over(instance, place, options, opener))
     }
 
     /// Joins the map that a handle of this process was asked its [`identity`](Map::identity), as long as one of its handles is
@@ -94,11 +101,19 @@ impl Map {
     /// `ERR_CLOSED` if that map is closed, also when its directory was opened again since; `ERR_INVALID_ARGUMENT`,
     /// `ERR_CODEC_MISMATCH`, `ERR_OPTIONS_MISMATCH`, `ERR_LOCKED` as in [`open`](Map::open).
     pub fn attach(identity: &Identity, options: &Options) -> Result<Map> {
-        Ok(Map::joined(registry::attach(identity, options)?, options))
+        let (instance, place) = registry::attach(identity, options)?;
+        Ok(Map::over(instance, place, options, false))
     }
 
-    fn joined((instance, place): (Arc<Instance>, Arc<Place>), options: &Options) -> Map {
-        Map { instance, place, read_only: options.read_only, closed: AtomicBool::new(false) }
+    fn over(instance: Arc<Instance>, place: Arc<Place>, options: &Options, opener: bool) -> Map {
+        Map { instance, place, read_only: options.read_only, opener, closed: AtomicBool::new(false) }
+    }
+
+    /// What this handle's open recovered: `None` if the map had been closed or was made, or if the handle joined a map that was
+    /// open. The map's [`stats`](Map::stats) tell every handle.
+    #[must_use]
+    pub fn recovered(&self) -> Option<&Recovered> {
+        Some(&self.instance.recovery).filter(|recovery| self.opener && recovery.had_to_recover())
     }
 
     /// What [`attach`](Map::attach) finds this map by.

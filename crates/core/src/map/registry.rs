@@ -52,8 +52,8 @@ fn place(id: FileId) -> Arc<Place> {
     Arc::clone(places.get_or_insert_default().entry(id).or_insert_with(made))
 }
 
-/// Joins the instance of the directory or opens one.
-pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(Arc<Instance>, Arc<Place>)> {
+/// Joins the instance of the directory or opens one, and says in the end whether it did the latter.
+pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(Arc<Instance>, Arc<Place>, bool)> {
     options.check()?;
     let dir = open_directory(path, options)?;
     let id = dir.id().map_err(|error| Error::os(format_args!("look at {}", path.display()), &error))?;
@@ -61,7 +61,7 @@ pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(
     let mut open = place.open.lock();
     if let Some(open) = open.as_mut() {
         let instance = open.join(options, sharing)?;
-        return Ok((instance, Arc::clone(&place)));
+        return Ok((instance, Arc::clone(&place), false));
     }
     let instance = Arc::new(open_instance(dir, path, options, sharing)?);
     if instance.background {
@@ -69,7 +69,7 @@ pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(
     }
     *open = Some(Open { instance: Arc::clone(&instance), handles: 1 });
     drop(open);
-    Ok((instance, place))
+    Ok((instance, place, true))
 }
 
 /// Joins the instance that goes by this identity, if it is still open. No file is touched.

@@ -7,7 +7,7 @@ use crate::layout::head;
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, RecordRef};
 use crate::layout::table::{EMPTY, FULL};
-use crate::log::{Record, Segment, extent};
+use crate::log::{Record, extent};
 use crate::mem::{Guard, enter};
 use crate::parallel;
 use crate::{Error, Result};
@@ -16,14 +16,14 @@ use parking_lot::{Mutex, RwLock};
 /// While an index is made, a slot may name a tombstone; this bit of its reference says so. No segment is long enough for
 /// an offset that has it.
 const BURIED: u64 = 1 << 39;
-/// So many misses overlap.
-const GROUP: usize = 32;
-/// Locks for the tables; more than there are threads.
-const STRIPES: usize = 128;
+/// Records of one part that are entered together: their misses overlap, and the pages of few tables are all they touch.
+const GROUP: usize = 64;
+/// The index is entered in at most 2 to the power of this many parts. A thread holds a group of 16 bytes a record for each.
+const MOST_PARTS: u32 = 12;
 
 /// Of a key the highest sequence number wins; equal numbers are copies of one record, and the later one stays because the
 /// earlier is about to go. That does not depend on the order in which records are entered, so any thread may enter any
-/// segment.
+/// segment, and in any order.
 struct Entering<'a> {
     shard: &'a Shard,
     /// By index of the segment table: the segment's place in the chain.
@@ -31,9 +31,36 @@ struct Entering<'a> {
     cleared: u64,
     /// Held for reading while records are entered, and alone while a table is split.
     queue: RwLock<&'a mut Queue>,
-    /// By table; none where one thread does it all.
-    tables: Vec<Mutex<()>>,
+    /// A lock for each part of the index: the tables whose prefixes share their first `bits` bits. No table is in two, for
+    /// the index starts with tables of this depth.
+    parts: Vec<Mutex<()>>,
+    bits: u32,
     progress: &'a RebuildProgress,
+}
+
+/// What a thread has read and not entered yet: for each part a group of hashes and slot words.
+struct Waiting {
+    groups: Vec<(u64, u64)>,
+    lengths: Vec<usize>,
+}
+
+impl Waiting {
+    fn new(parts: usize) -> Waiting {
+        Waiting { groups: vec![(0, 0); parts * GROUP], lengths: vec![0; parts] }
+    }
+
+    /// Whether the part's group is full with it.
+    fn push(&mut self, part: usize, hash: u64, word: u64) -> bool {
+        let length = &mut self.lengths[part];
+        self.groups[part * GROUP + *length] = (hash, word);
+        *length += 1;
+        *length == GROUP
+    }
+
+    fn take(&mut self, part: usize) -> &[(u64, u64)] {
+        let length = std::mem::take(&mut self.lengths[part]);
+        &self.groups[part * GROUP..][..length]
+    }
 }
 
 /// What the records of some segments come to. Signed, because one thread may enter a record and another replace it.
@@ -89,16 +116,19 @@ impl Shard {
             order[index] = place;
         }
         let threads = threads.min(chain.len());
-        let tables = (0..if threads > 1 { STRIPES } else { 0 }).map(|_| Mutex::new(())).collect();
-        let entering = Entering { shard: self, order, cleared, queue: RwLock::new(queue), tables, progress };
-        // A share of the chain for each thread, so that there are as many tallies as threads and not as segments.
-        let shares: Vec<usize> = (0..threads).collect();
+        let bits = self.index.root().map_or(0, |root| root.depth().min(MOST_PARTS));
+        let parts = (0..1 << bits).map(|_| Mutex::new(())).collect();
+        let entering = Entering { shard: self, order, cleared, queue: RwLock::new(queue), parts, bits, progress };
         let next = Mutex::new(chain.iter());
-        let tallies = parallel::map(threads, &shares, |_, _| {
-            let mut tally = Tally::new(segments);
+        let tallies = parallel::map(threads, &vec![(); threads], |_, ()| {
+            let guard = enter();
+            let (mut tally, mut waiting) = (Tally::new(segments), Waiting::new(1 << bits));
             let take = || next.lock().next().copied();
             while let Some(index) = take() {
-                entering.enter_segment(index, &mut tally)?;
+                entering.enter_segment(index, &mut tally, &mut waiting, &guard)?;
+            }
+            for part in 0..1 << bits {
+                entering.enter_group(part, waiting.take(part), &mut tally, &guard)?;
             }
             Ok::<_, Error>(tally)
         });
@@ -162,123 +192,129 @@ impl Shard {
 }
 
 impl Entering<'_> {
-    fn enter_segment(&self, index: usize, tally: &mut Tally) -> Result<()> {
-        let guard = enter();
-        let segment = self.shard.log.segment(index, &guard)?;
+    fn enter_segment(&self, index: usize, tally: &mut Tally, waiting: &mut Waiting, guard: &Guard) -> Result<()> {
+        let segment = self.shard.log.segment(index, guard)?;
         let end = segment.log.published();
-        let mut group = Vec::with_capacity(GROUP);
         let (mut at, mut told) = (FIRST_RECORD, FIRST_RECORD);
         while end.saturating_sub(at) >= HEADER {
             let Some(record) = segment.raw(at, self.shard.align()) else { return Err(segment.damage(at)) };
             at += record.len();
+            let is_put = record.header.kind.is_put();
             match record.header.kind {
                 Type::Pad => continue,
                 Type::Tombstone | Type::Clear => tally.marks[index] += record.len() as u64,
                 Type::Put => {}
                 Type::PutExtent => tally.extents.push(record.place),
             }
-            if record.header.kind != Type::Clear && record.header.seq > self.cleared {
-                group.push((self.shard.medium.keys.hash(record.key()), record));
-                if group.len() == GROUP {
-                    self.enter_group(&group, tally, &guard)?;
-                    group.clear();
-                    self.progress.passed((at - told) as u64);
-                    told = at;
-                }
+            if record.header.kind == Type::Clear || record.header.seq <= self.cleared {
+                continue;
+            }
+            let hash = self.shard.medium.keys.hash(record.key());
+            // Counted as if it won; who loses is subtracted.
+            tally.count(&record, 1);
+            let part = self.part(hash);
+            if waiting.push(part, hash, if is_put { record.place.0 } else { record.place.0 | BURIED }) {
+                self.enter_group(part, waiting.take(part), tally, guard)?;
+                self.progress.passed((at - told) as u64);
+                told = at;
             }
         }
-        self.enter_group(&group, tally, &guard)?;
         self.progress.passed((end - told) as u64);
         Ok(())
     }
 
-    fn enter_group(&self, mut group: &[(u64, Record<'_>)], tally: &mut Tally, guard: &Guard) -> Result<()> {
-        while !group.is_empty() {
-            let full = {
-                let _queue = self.queue.read();
-                let mut places = [const { None }; GROUP];
-                for (place, &(hash, _)) in places.iter_mut().zip(group) {
-                    let found = self.shard.index.resolve(hash, guard)?;
-                    let found = found.ok_or_else(|| self.shard.damage("the new index has no directory"))?;
-                    found.table.prefetch(hash, true);
-                    *place = Some(found);
-                }
-                let mut full = false;
-                for place in places.iter().flatten() {
-                    let (hash, record) = &group[0];
-                    if !self.enter_record(place, *hash, record, tally, guard)? {
-                        full = true;
-                        break;
-                    }
-                    group = &group[1..];
-                }
-                full
-            };
-            if full {
-                self.split(group[0].0, guard)?;
+    fn part(&self, hash: u64) -> usize {
+        // Two shifts, because a shift by 64 is none.
+        ((self.shard.index.prefix(hash) >> 1) >> (63 - self.bits)) as usize
+    }
+
+    fn enter_group(&self, part: usize, mut group: &[(u64, u64)], tally: &mut Tally, guard: &Guard) -> Result<()> {
+        let _part = self.parts[part].lock();
+        while let [(first, _), ..] = group {
+            let entered = self.enter_until_full(group, tally, guard)?;
+            if entered == 0 {
+                self.split(*first, guard)?;
             }
+            group = &group[entered..];
         }
         Ok(())
     }
 
+    /// How many of the group were entered before a table was full.
+    fn enter_until_full(&self, group: &[(u64, u64)], tally: &mut Tally, guard: &Guard) -> Result<usize> {
+        let _queue = self.queue.read();
+        let mut places = [const { None }; GROUP];
+        for (place, &(hash, _)) in places.iter_mut().zip(group) {
+            let found = self.shard.index.resolve(hash, guard)?;
+            let found = found.ok_or_else(|| self.shard.damage("the new index has no directory"))?;
+            found.table.prefetch(hash, false);
+            *place = Some(found);
+        }
+        for (place, &(hash, word)) in places.iter().flatten().zip(group) {
+            // A slot of this hash is most likely one of this key: its record is compared, and so is this one.
+            if let Probe::Live { record, .. } = place.table.probe(hash, |_| Ok::<_, Error>(true))? {
+                for word in [record, word] {
+                    self.shard.log.prefetch(RecordRef(word & !BURIED), guard);
+                }
+            }
+        }
+        for (at, (place, &(hash, word))) in places.iter().flatten().zip(group).enumerate() {
+            if !self.enter_record(place, hash, word, tally, guard)? {
+                return Ok(at);
+            }
+        }
+        Ok(group.len())
+    }
+
     /// `false`: the table is full.
-    fn enter_record(
-        &self,
-        place: &Place<'_>,
-        hash: u64,
-        record: &Record<'_>,
-        tally: &mut Tally,
-        guard: &Guard,
-    ) -> Result<bool> {
-        let _alone = self.tables.get(place.reference.number % STRIPES).map(Mutex::lock);
-        let is_put = record.header.kind.is_put();
-        let word = if is_put { record.place.0 } else { record.place.0 | BURIED };
-        let mut before = None;
-        let probe = place.table.probe(hash, |found| {
-            let found = RecordRef(found & !BURIED);
-            let segment: &Segment = self.shard.log.segment(found.segment(), guard)?;
-            let other = segment.raw(found.offset(), self.shard.align());
-            let other = other.ok_or_else(|| segment.damage(found.offset()))?;
+    fn enter_record(&self, place: &Place<'_>, hash: u64, word: u64, tally: &mut Tally, guard: &Guard) -> Result<bool> {
+        let table = place.table;
+        let mut equal = None;
+        let probe = table.probe(hash, |found| {
+            let (record, other) = (self.record(word, guard)?, self.record(found, guard)?);
             let same = other.key() == record.key();
             if same {
-                before = Some(other);
+                equal = Some((record, other));
             }
             Ok::<_, Error>(same)
         })?;
-        match (probe, before) {
-            (Probe::Live { slot, .. }, Some(other)) => {
-                if self.rank(record) < self.rank(&other) {
-                    return Ok(true);
+        match (probe, equal) {
+            (Probe::Live { slot, .. }, Some((record, other))) => {
+                if self.rank(&record) < self.rank(&other) {
+                    tally.count(&record, -1);
+                } else {
+                    table.set_slot(slot, hash, word);
+                    tally.count(&other, -1);
                 }
-                place.table.set_slot(slot, hash, word);
-                tally.count(&other, -1);
             }
-            (Probe::Vacant { slot: Some(slot), hash: EMPTY }, _) if place.table.used() < FULL => {
-                place.table.set_slot(slot, hash, word);
-                let (used, live) = (u64::from(place.table.used()) + 1, u64::from(place.table.live()) + 1);
-                place.table.set_used_live(used << 32 | live);
+            (Probe::Vacant { slot: Some(slot), hash: EMPTY }, _) if table.used() < FULL => {
+                table.set_slot(slot, hash, word);
+                table.set_used_live((u64::from(table.used()) + 1) << 32 | (u64::from(table.live()) + 1));
             }
             _ => return Ok(false),
         }
-        tally.count(record, 1);
         Ok(true)
+    }
+
+    fn record<'g>(&'g self, word: u64, guard: &'g Guard) -> Result<Record<'g>> {
+        let place = RecordRef(word & !BURIED);
+        let segment = self.shard.log.segment(place.segment(), guard)?;
+        segment.raw(place.offset(), self.shard.align()).ok_or_else(|| segment.damage(place.offset()))
     }
 
     fn rank(&self, record: &Record<'_>) -> (u64, usize, usize) {
         (record.header.seq, self.order[record.place.segment()], record.place.offset())
     }
 
-    /// Replaces the hash's table, unless another thread has done so.
+    /// Replaces the hash's full table. Its part is the caller's, so no other thread enters anything there.
     fn split(&self, hash: u64, guard: &Guard) -> Result<()> {
         let mut queue = self.queue.write();
         let Some(place) = self.shard.index.resolve(hash, guard)? else {
             return Err(self.shard.damage("the new index has no directory"));
         };
-        if place.table.used() >= FULL {
-            self.shard.index.rewrite(&place, &mut queue, guard)?;
-            // No reader believes what it finds before the rebuild is over, so its tables can be used again at once.
-            queue.forget_tables();
-        }
+        self.shard.index.rewrite(&place, &mut queue, guard)?;
+        // No reader believes what it finds before the rebuild is over, so its tables can be used again at once.
+        queue.forget_tables();
         Ok(())
     }
 }

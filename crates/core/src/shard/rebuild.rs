@@ -3,9 +3,9 @@
 use super::{Locked, OPEN, REBUILDING, Shard, Writer};
 use crate::durability::report::{RebuildProgress, ShardRecovery};
 use crate::layout::checkpoint::{Link, ShardState};
-use crate::layout::head;
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
+use crate::layout::{PAGE, head};
 use crate::log::{Segment, extent};
 use crate::mem::{Guard, enter};
 use crate::parallel::{self, cores};
@@ -172,14 +172,17 @@ impl Shard {
         Ok(found)
     }
 
-    /// Counts what stands behind the point where the chain ends: records that can still be told by their heads, and all
-    /// bytes up to the last that was ever written.
+    /// Counts what stands behind the point where the chain ends: all bytes up to the last that was ever written, and the
+    /// records among them that can still be told by their heads.
     fn count_cut(&self, segment: &Segment, from: usize, report: &mut ShardRecovery) {
-        let len = segment.log.len();
-        let Some(rest) = segment.log.bytes(from, len - from) else { return };
-        report.cut_bytes += rest.iter().rposition(|&byte| byte != 0).map_or(0, |last| last as u64 + 1);
+        let rest = segment.log.bytes(from, segment.log.len() - from).unwrap_or_default();
+        // Most of it was never written, which is told fast by pages.
+        let is_blank = |page: &&[u8]| page.iter().fold(0, |all, byte| all | byte) == 0;
+        let blank: usize = rest.rchunks(PAGE).take_while(is_blank).map(<[u8]>::len).sum();
+        let Some(last) = rest[..rest.len() - blank].iter().rposition(|&byte| byte != 0) else { return };
+        report.cut_bytes += last as u64 + 1;
         let mut at = from;
-        while len - at >= HEADER {
+        while at <= from + last {
             // Most of it is no head at all, which is told without a sum.
             let head = segment.raw(at, self.align()).and_then(|_| segment.headed(at, self.align(), &self.medium.keys));
             match head {

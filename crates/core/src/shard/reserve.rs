@@ -74,11 +74,12 @@ impl Shard {
     }
 
     /// The same for a rebuild that expects so many entries: no more tables than a log of this length has records for. What
-    /// was asked for stands in a file, and a few bytes there must not take all memory. The first segment of an honest map is
-    /// longer than that.
+    /// is expected and what was asked for stand in files, and a few bytes there must not take all memory. The first segment
+    /// of an honest map is longer than that.
     pub(super) fn rebuilt_depth(&self, log_bytes: u64, expected: u64) -> u32 {
-        let reserved = self.first_depth().min(depth_for(log_bytes / HEADER as u64));
-        reserved.max(depth_for(expected * TABLE_ENTRIES / REBUILT_ENTRIES))
+        let most = log_bytes / HEADER as u64;
+        let reserved = self.first_depth().min(depth_for(most));
+        reserved.max(depth_for(expected.min(most) * TABLE_ENTRIES / REBUILT_ENTRIES))
     }
 
     pub(super) fn first_segment(&self) -> u64 {
