@@ -6,7 +6,7 @@ use crate::layout::file::Kind;
 use crate::layout::names::{self, Name};
 use crate::layout::segment::SegmentId;
 use crate::layout::{MAX_SHARDS, PAGE, head};
-use crate::medium::Medium;
+use crate::medium::{Medium, Page};
 use crate::mem::Region;
 use crate::rules::{Rule, holds};
 use crate::shard::{Shard, Share};
@@ -126,7 +126,7 @@ pub(crate) fn open(
         && terms.boot != [0; 16]
         && checkpoint.boot == terms.boot
         && (checkpoint.mount == dir.mount_id() || terms.same_files);
-    let clean = same && checkpoint.clean && !(torn && holds(Rule::TornVoidsClean));
+    let clean = same && checkpoint.clean && !torn;
     let blank = Region::anonymous(head::LEN).map_err(|error| Error::os("reserve memory", &error))?;
     let mut medium = medium_over(dir, &checkpoint, terms, clean, blank);
     let mut checkpoints = match terms.writable {
@@ -142,6 +142,11 @@ pub(crate) fn open(
         trusted = region.load(head::SUSPECT) == 0 && (alive || clean) && !(clean && map_intent != 0);
         medium.head = region;
     }
+    // Where nothing is written the record that finishes a clear is in no file: the walk is told of it.
+    let clears = match alive && map_intent != 0 && !terms.writable {
+        true => (0..checkpoint.shards.len() as u32).map(|shard| Page::new(&medium, shard).intended_clear()).collect(),
+        false => vec![0; checkpoint.shards.len()],
+    };
     let mut checkpoint = checkpoint;
     if trusted && !terms.full {
         if let Some(checkpoints) = checkpoints.as_mut().filter(|_| holds(Rule::DirtyFirst)) {
@@ -168,15 +173,15 @@ pub(crate) fn open(
             finish_clear(&self::shards(&medium, &checkpoint));
         }
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
-        return rebuild(medium, checkpoint, checkpoints, terms, started);
+        return rebuild(medium, checkpoint, checkpoints, terms, started, &clears);
     }
     if alive && map_intent != 0 {
         let medium = Arc::new(medium);
         finish_clear(&shards(&medium, &checkpoint));
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
-        return rebuild(medium, checkpoint, checkpoints, terms, started);
+        return rebuild(medium, checkpoint, checkpoints, terms, started, &clears);
     }
-    rebuild(medium, checkpoint, checkpoints, terms, started)
+    rebuild(medium, checkpoint, checkpoints, terms, started, &clears)
 }
 
 /// Before a rebuild of a map whose process died: a clear that was cut in two is finished, so that its records are in every
@@ -215,6 +220,7 @@ fn rebuild(
     mut checkpoints: Option<Checkpoints>,
     terms: &Terms,
     started: Instant,
+    clears: &[u64],
 ) -> Result<Opened> {
     if let Some(checkpoints) = &mut checkpoints {
         // Without a boot id nothing that is half made here is ever trusted.
@@ -226,7 +232,9 @@ fn rebuild(
     let mut files = Files::list(&medium)?;
     let plans = {
         let old = shards(&medium, &checkpoint);
-        each_shard(&old, |number, shard| shard.plan(&checkpoint.shards[number].chain, &files.successors[number]))?
+        each_shard(&old, |number, shard| {
+            shard.plan(&checkpoint.shards[number].chain, &files.successors[number], clears[number])
+        })?
     };
     let kept: Vec<SegmentId> = plans.iter().flat_map(|plan| plan.segments.iter().map(|link| link.id)).collect();
     // Before anything is written: what the chain does not reach must not look like a part of it ever again.
@@ -236,7 +244,7 @@ fn rebuild(
             Name::SegmentTable { .. } | Name::Directory { .. } | Name::Index { .. } => true,
             _ => false,
         };
-        if gone && (holds(Rule::DeleteUnreached) || !matches!(parsed, Name::Segment { .. })) {
+        if gone {
             medium.remove(name);
         }
     }

@@ -37,8 +37,9 @@ pub(crate) struct Rebuilt {
 impl Shard {
     /// Walks the checkpoint's chain, every byte of which must verify, and follows it from there as long as it does.
     /// `successors`: the segments found in the directory, by the predecessor that their header names.
-    pub fn plan(&self, chain: &[Link], successors: &HashMap<u64, Vec<SegmentId>>) -> Result<Plan> {
-        let mut plan = Plan::default();
+    /// `cleared`: the number of a clear that counts although no record says so.
+    pub fn plan(&self, chain: &[Link], successors: &HashMap<u64, Vec<SegmentId>>, cleared: u64) -> Result<Plan> {
+        let mut plan = Plan { cleared, ..Plan::default() };
         let mut last = 0;
         for link in chain {
             let segment = self.log.scan(link.id, 0)?;

@@ -316,8 +316,10 @@ impl Content {
         if weather.uneven {
             weather.latest = LATEST[random.below(LATEST.len())];
         }
+        // Often enough a file is not written back at all before its sync.
+        let untouched = weather.uneven && random.below(6) == 0;
         let mut length = self.durable_length;
-        if let Some(&(_, last)) = self.lengths.last() {
+        if let Some(&(_, last)) = self.lengths.last().filter(|_| !untouched) {
             length = match random.below(100) < weather.latest {
                 true => last,
                 false => match random.below(self.lengths.len() + 1) {
@@ -332,7 +334,8 @@ impl Content {
             let start = number * SECTOR;
             if start < length {
                 let end = (start + SECTOR).min(length);
-                bytes[start..end].copy_from_slice(&sector.cut(weather, random)[..end - start]);
+                let held = if untouched { *sector.durable } else { sector.cut(weather, random) };
+                bytes[start..end].copy_from_slice(&held[..end - start]);
             }
         }
         bytes

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use opendiskmap::Reason;
 
+use super::damage;
 use super::disk::{Disk, Image, Weather};
 use super::life::{Life, Way, forget, live, open};
 use super::oracle::{self, Expected, Shard};
@@ -17,6 +18,8 @@ use crate::random::Random;
 /// Crashes of a life that are looked at, besides the one that ends it.
 const LOOKS: usize = 11;
 const LIVES: usize = 5;
+/// One history of so many is about a bit that flips.
+const FLIPS: u64 = 16;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
@@ -26,6 +29,7 @@ pub struct Counts {
     /// Of both: while the map was being opened.
     pub in_open: usize,
     pub rebuilt: usize,
+    pub flips: usize,
     pub events: usize,
 }
 
@@ -36,6 +40,7 @@ impl Counts {
         self.kills += other.kills;
         self.in_open += other.in_open;
         self.rebuilt += other.rebuilt;
+        self.flips += other.flips;
         self.events += other.events;
     }
 }
@@ -87,7 +92,13 @@ impl Left {
 
 /// One history; `Err` says what was found.
 pub fn run(seed: u64, work: &Path, counts: &mut Counts) -> Result<(), String> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| History::new(seed, work).run(counts)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        if seed.is_multiple_of(FLIPS) {
+            counts.flips += 1;
+            return damage::run(&mut Random::new(seed), &work.join("flip"));
+        }
+        History::new(seed, work).run(counts)
+    }));
     let _ = opendiskmap::trace::take();
     counts.histories += 1;
     match outcome {
@@ -151,13 +162,17 @@ impl<'a> History<'a> {
         life: usize,
         counts: &mut Counts,
     ) -> Result<(Disk, Left), String> {
-        let edges = lived.edges();
+        let (edges, changes) = (lived.edges(), lived.changes());
         let last = lived.events.len();
         let mut places = BTreeSet::new();
         for _ in 0..=LOOKS {
             let place = match self.random.below(10) {
                 0..3 if lived.opened > 0 => self.random.below(lived.opened),
-                0..7 if !edges.is_empty() => edges[self.random.below(edges.len())] + self.random.below(2),
+                3..6 if !changes.is_empty() => {
+                    let (begun, returned) = changes[self.random.below(changes.len())];
+                    begun + self.random.below(returned - begun + 1)
+                }
+                0..8 if !edges.is_empty() => edges[self.random.below(edges.len())] + self.random.below(2),
                 _ => self.random.below(last + 1),
             };
             places.insert(place.min(last));

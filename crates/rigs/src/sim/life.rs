@@ -110,6 +110,12 @@ impl Life {
         Expected { shards, flight }
     }
 
+    /// Where the changes begin and end.
+    pub fn changes(&self) -> Vec<(usize, usize)> {
+        let changes = self.made.iter().filter(|made| matches!(made.what, What::Change(..)) && made.returned != NOT_YET);
+        changes.map(|made| (made.begun, made.returned)).collect()
+    }
+
     /// Places where a crash is likelier to show something: syncs, names, and where calls begin and end.
     pub fn edges(&self) -> Vec<usize> {
         let edge = |event: &Event| !matches!(event, Event::Store { .. } | Event::Write { .. } | Event::Length { .. });

@@ -35,13 +35,11 @@ const CONTROLS: &[(&str, usize)] = &[
     ("data-first", 2000),
     ("names-first", 2000),
     ("two-checkpoints", 2000),
-    ("torn-voids-clean", 2000),
     ("free-after-note", 2000),
     ("join-before-note", 2000),
     ("seal-tail", 2000),
     ("pad-discarded", 2000),
     ("void-rebuild", 2000),
-    ("delete-unreached", 2000),
     ("keep-tombstones", 2000),
     ("dirty-first", 2000),
     ("sync-index", 2000),
@@ -136,8 +134,8 @@ fn cuts(arguments: &Arguments, work: &Path) -> io::Result<(usize, usize)> {
         findings.extend(found);
     }
     println!(
-        "{} histories, {} power cuts and {} kills ({} of both during an open); {} events traced, {} rebuilds looked at",
-        all.histories, all.cuts, all.kills, all.in_open, all.events, all.rebuilt
+        "{} histories, {} power cuts and {} kills ({} of both during an open); {} events traced, {} rebuilds looked at, {} flipped bits",
+        all.histories, all.cuts, all.kills, all.in_open, all.events, all.rebuilt, all.flips
     );
     for finding in findings.iter().take(10) {
         println!("seed {}: {}", finding.seed, finding.told);
@@ -233,6 +231,7 @@ fn finish(mut child: Child) -> io::Result<(Counts, Vec<Finding>)> {
                     kills: number(),
                     in_open: number(),
                     rebuilt: number(),
+                    flips: number(),
                     events: number(),
                 };
                 whole = true;
@@ -281,8 +280,8 @@ pub fn lane(words: &[&str]) -> io::Result<bool> {
             say(&format!("found\t{seed}\t{}\t{told}", counts.histories))?;
         }
     }
-    let Counts { histories, cuts, kills, in_open, rebuilt, events } = counts;
-    say(&format!("counts\t{histories}\t{cuts}\t{kills}\t{in_open}\t{rebuilt}\t{events}"))?;
+    let Counts { histories, cuts, kills, in_open, rebuilt, flips, events } = counts;
+    say(&format!("counts\t{histories}\t{cuts}\t{kills}\t{in_open}\t{rebuilt}\t{flips}\t{events}"))?;
     Ok(true)
 }
 

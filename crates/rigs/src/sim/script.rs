@@ -128,7 +128,10 @@ impl Script {
     /// A put or a delete, as they happen beside a flush too.
     pub fn change(&mut self, random: &mut Random, delete: bool) -> Call {
         self.version += 1;
-        let key = random.below(self.keys);
+        let key = match delete && self.cold > 0 && random.below(8) == 0 {
+            true => self.keys + random.below(self.cold),
+            false => random.below(self.keys),
+        };
         if delete { Call::Delete { key } } else { Call::Put { key, made: self.made(random) } }
     }
 
