@@ -73,6 +73,12 @@ async function runRig(bin, args = [], env = {}) {
   return rig(await cargo([...RIG, '--bin', bin, ...args], { env }))
 }
 
+/**
+ * What it traces is in builds with the feature only.
+ * @param {string[]} args
+ */
+const sim = (...args) => runRig('sim', ['--features', 'negative-controls', '--', ...args], CONTROLS)
+
 /** @param {string[]} [args] */
 async function histories(args = []) {
   return rig(await run(process.execPath, ['__test__/rigs/histories.mjs', ...args]))
@@ -170,6 +176,12 @@ export const parts = [
     run: () => runRig('kill'),
   },
   {
+    name: 'sim',
+    what: 'power cuts worked out from a trace of the engine',
+    needs: 'packages',
+    run: () => sim('--cuts', '10000'),
+  },
+  {
     name: 'full-disk',
     what: 'a file system without room: reads and deletes go on',
     needs: 'packages',
@@ -190,6 +202,12 @@ export const parts = [
       const control = ['--', '--without', 'intent', '--rounds', '3000']
       return runRig('kill', ['--features', 'negative-controls', ...control], CONTROLS)
     },
+  },
+  {
+    name: 'sim-controls',
+    what: 'simulated power cuts notice an engine with a rule left out',
+    needs: 'packages',
+    run: () => sim('--controls'),
   },
   {
     name: 'quickstart',
@@ -246,6 +264,12 @@ export const longParts = [
     what: 'kill at every instruction, every state opened',
     needs: 'packages',
     run: () => runRig('step', ['--', '--all']),
+  },
+  {
+    name: 'sim-long',
+    what: 'a hundred thousand power cuts and more',
+    needs: 'packages',
+    run: () => sim('--cuts', '100000', '--seed', '1000000'),
   },
   {
     name: 'linearizability-long',

@@ -177,7 +177,9 @@ impl<'a> History<'a> {
             };
             places.insert(place.min(last));
         }
-        let next = self.random.below(places.len());
+        // The end of a life is as often as not that of a close.
+        places.insert(last);
+        let next = if self.random.below(4) == 0 { places.len() - 1 } else { self.random.below(places.len()) };
         let mut disk = before.clone();
         let mut done = 0;
         let mut follows = None;
