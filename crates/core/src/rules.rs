@@ -42,6 +42,8 @@ rules! {
     PadDiscarded = "pad-discarded",
     /// The first checkpoint of a rebuild carries no boot id.
     VoidRebuild = "void-rebuild",
+    /// A rebuild that writes nothing is told of a clear whose record is in no file.
+    TellClears = "tell-clears",
     /// A tombstone stays while an older segment may hold what it covers.
     KeepTombstones = "keep-tombstones",
     /// No store into a mapped page before a checkpoint with clean = 0 is durable.

@@ -143,7 +143,7 @@ pub(crate) fn open(
         medium.head = region;
     }
     // Where nothing is written the record that finishes a clear is in no file: the walk is told of it.
-    let clears = match alive && map_intent != 0 && !terms.writable {
+    let clears = match alive && map_intent != 0 && !terms.writable && holds(Rule::TellClears) {
         true => (0..checkpoint.shards.len() as u32).map(|shard| Page::new(&medium, shard).intended_clear()).collect(),
         false => vec![0; checkpoint.shards.len()],
     };

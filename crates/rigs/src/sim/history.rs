@@ -246,8 +246,9 @@ impl<'a> History<'a> {
     ) -> Result<(), String> {
         let root = self.directory();
         disk.write_to(&root).map_err(|error| format!("an image cannot be written: {error}"))?;
-        let read_only = place > lived.opened && self.random.below(4) == 0;
-        let way = Way { boot: left.boot, full: self.random.below(100) < self.script.full, read_only };
+        let read_only = place > lived.opened && self.random.below(3) == 0;
+        let full = if read_only { self.random.below(3) == 0 } else { self.random.below(100) < self.script.full };
+        let way = Way { boot: left.boot, full, read_only };
         let map = open(&root, &self.script, way)
             .map_err(|error| format!("{way:?}: open fails with {}: {error}", error.code()))?;
         let reason = map.stats().map_err(|error| error.to_string())?.recovery.reason;

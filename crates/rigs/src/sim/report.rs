@@ -30,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Crash rules, each with the histories within which its absence must show.
 const CONTROLS: &[(&str, usize)] = &[
     // Those that take longest go first, so that no processor waits for them at the end.
+    ("tell-clears", 3000),
     ("keep-tombstones", 3000),
     ("pad-discarded", 3000),
     ("sync-index", 3000),

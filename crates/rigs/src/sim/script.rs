@@ -87,7 +87,7 @@ impl Script {
             extents: if crowd { 0 } else { weight(&[0, 0, 0, 0, 3]) },
             puts: weight(&[40, 60]),
             deletes: if crowd { 2 } else { weight(&[0, 10, 30]) },
-            clears: weight(&[0, 0, 1, 3]),
+            clears: weight(&[0, 0, 2, 10]),
             flushes: if crowd { 1 } else { weight(&[2, 6, 15, 30]) },
             background: if crowd { 1 } else { weight(&[0, 10, 40]) },
             compactions: if crowd { 0 } else { weight(&[0, 1, 5]) },
