@@ -175,7 +175,7 @@ impl Disk {
                     content.write(time, *at as usize, &word.to_le_bytes());
                 }
             }
-            Event::Write { file, at, bytes } => {
+            Event::Copy { file, at, bytes } | Event::Write { file, at, bytes } => {
                 if let Some(content) = self.content(*file) {
                     content.write(time, *at as usize, bytes);
                 }
@@ -196,14 +196,17 @@ impl Disk {
         }
     }
 
-    /// The beginning of a copy, as far as a kill let it come.
+    /// The beginning of a copy, as far as a kill let it come. What is written through the kernel is written by the page.
     pub fn apply_part(&mut self, event: &Event, random: &mut Random) {
-        if let Event::Write { file, at, bytes } = event {
-            let time = self.clock;
-            let length = random.below(bytes.len() / WORD + 1) * WORD;
-            if let Some(content) = self.content(*file) {
-                content.write(time, *at as usize, &bytes[..length]);
-            }
+        let (file, at, bytes, unit) = match event {
+            Event::Copy { file, at, bytes } => (file, at, bytes, WORD),
+            Event::Write { file, at, bytes } => (file, at, bytes, PAGE),
+            _ => return,
+        };
+        let time = self.clock;
+        let length = random.below(bytes.len().div_ceil(unit).max(1)) * unit;
+        if let Some(content) = self.content(*file) {
+            content.write(time, *at as usize, &bytes[..length]);
         }
     }
 

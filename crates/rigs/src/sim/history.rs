@@ -220,7 +220,8 @@ impl<'a> History<'a> {
                 self.boots
             }
         };
-        let may_rebuild = lived.reason == Reason::Rebuilt && place < lived.opened || lived.remade;
+        let in_rebuild = lived.reason == Reason::Rebuilt && place < lived.opened;
+        let may_rebuild = in_rebuild || lived.remade || lived.is_long_write(place);
         if place >= lived.opened {
             let expected = lived.expected(known, place);
             return Left { crash, expected, exact: false, may_rebuild, boot };
