@@ -80,6 +80,12 @@ async function cut(args) {
   return runRig('cut', ['--features', 'negative-controls', '--', ...args], { ...CONTROLS, PATH })
 }
 
+/**
+ * What it traces is in builds with the feature only.
+ * @param {string[]} args
+ */
+const sim = (...args) => runRig('sim', ['--features', 'negative-controls', '--', ...args], CONTROLS)
+
 /** @param {string[]} [args] */
 async function histories(args = []) {
   return rig(await run(process.execPath, ['__test__/rigs/histories.mjs', ...args]))
@@ -183,6 +189,12 @@ export const parts = [
     run: () => cut(['--cuts', '40']),
   },
   {
+    name: 'sim',
+    what: 'power cuts worked out from a trace of the engine',
+    needs: 'packages',
+    run: () => sim('--cuts', '10000'),
+  },
+  {
     name: 'full-disk',
     what: 'a file system without room: reads and deletes go on',
     needs: 'packages',
@@ -222,6 +234,12 @@ export const parts = [
     needs: 'packages',
     // It ends with the first cut that shows the rule missing.
     run: () => cut(['--without', 'flush-syncs-log']),
+  },
+  {
+    name: 'sim-controls',
+    what: 'simulated power cuts notice an engine with a rule left out',
+    needs: 'packages',
+    run: () => sim('--controls'),
   },
   {
     name: 'quickstart',
@@ -296,6 +314,12 @@ export const longParts = [
     what: 'power cuts of ext4 and XFS under a writer, 250 of each',
     needs: 'packages',
     run: () => cut(['--cuts', '250']),
+  },
+  {
+    name: 'sim-long',
+    what: 'a hundred thousand power cuts and more',
+    needs: 'packages',
+    run: () => sim('--cuts', '100000', '--seed', '1000000'),
   },
   {
     name: 'linearizability-long',

@@ -236,6 +236,13 @@ impl<'a> Page<'a> {
         std::array::from_fn(|at| self.load(head::INTENT + at * 8))
     }
 
+    /// The sequence number of a clear that is written down and not concluded; else 0.
+    pub fn intended_clear(self) -> u64 {
+        let words = self.read_intent();
+        let is_clear = words[0] == intent::Operation::Clear.word();
+        if is_clear { intent::ClearIntent::decode(&words).seq } else { 0 }
+    }
+
     pub fn clear_intent(self) {
         self.store(head::INTENT, 0);
     }

@@ -32,8 +32,6 @@ rules! {
     NamesFirst = "names-first",
     /// Checkpoints are written to two files in turn.
     TwoCheckpoints = "two-checkpoints",
-    /// One torn checkpoint voids the other's clean flag.
-    TornVoidsClean = "torn-voids-clean",
     /// A segment is freed only by a checkpoint that was noted after it was emptied.
     FreeAfterNote = "free-after-note",
     /// Whoever asks for a flush after its tails were noted gets the next one.
@@ -44,8 +42,8 @@ rules! {
     PadDiscarded = "pad-discarded",
     /// The first checkpoint of a rebuild carries no boot id.
     VoidRebuild = "void-rebuild",
-    /// What the chain does not reach is deleted, durably, before a rebuild writes anything.
-    DeleteUnreached = "delete-unreached",
+    /// A rebuild that writes nothing is told of a clear whose record is in no file.
+    TellClears = "tell-clears",
     /// A tombstone stays while an older segment may hold what it covers.
     KeepTombstones = "keep-tombstones",
     /// No store into a mapped page before a checkpoint with clean = 0 is durable.

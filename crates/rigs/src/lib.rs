@@ -43,6 +43,7 @@ pub mod kill {
 /// Power cuts need the engine's trace, which is in builds with the feature only.
 #[cfg(all(target_os = "linux", feature = "negative-controls"))]
 pub mod sim {
+    pub mod damage;
     pub mod disk;
     pub mod history;
     pub mod life;

@@ -7,13 +7,14 @@ use crate::layout::file::Kind;
 use crate::layout::names::{self, Name};
 use crate::layout::segment::SegmentId;
 use crate::layout::{MAX_SHARDS, PAGE, head};
-use crate::medium::Medium;
+use crate::medium::{Medium, Page};
 use crate::mem::Region;
 use crate::parallel::{self, cores};
 use crate::rules::{Rule, holds};
 use crate::shard::{Shard, Share};
 use crate::sys::{self, Dir, FileId};
 use crate::{Code, Error, Result};
+use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -93,7 +94,7 @@ pub(crate) fn open(
         && terms.boot != [0; 16]
         && checkpoint.boot == terms.boot
         && (checkpoint.mount == dir.mount_id() || terms.same_files);
-    let clean = same && checkpoint.clean && !(torn && holds(Rule::TornVoidsClean));
+    let clean = same && checkpoint.clean && !torn;
     let blank = Region::anonymous(head::LEN).map_err(|error| Error::os("reserve memory", &error))?;
     let mut medium = medium_over(dir, &checkpoint, terms, clean, blank);
     let mut checkpoints = match terms.writable {
@@ -112,6 +113,11 @@ pub(crate) fn open(
         trusted = region.load(head::SUSPECT) == 0 && (alive || clean) && !(clean && map_intent != 0);
         medium.head = region;
     }
+    // Where nothing is written the record that finishes a clear is in no file: the walk is told of it.
+    let clears = match alive && map_intent != 0 && !terms.writable && holds(Rule::TellClears) {
+        true => (0..checkpoint.shards.len() as u32).map(|shard| Page::new(&medium, shard).intended_clear()).collect(),
+        false => vec![0; checkpoint.shards.len()],
+    };
     let mut checkpoint = checkpoint;
     if trusted && !terms.full {
         if let Some(checkpoints) = checkpoints.as_mut().filter(|_| holds(Rule::DirtyFirst)) {
@@ -138,15 +144,15 @@ pub(crate) fn open(
             finish_clear(&self::shards(&medium, &checkpoint));
         }
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
-        return rebuild(medium, checkpoint, checkpoints, terms, started);
+        return rebuild(medium, checkpoint, checkpoints, terms, started, &clears);
     }
     if alive && map_intent != 0 {
         let medium = Arc::new(medium);
         finish_clear(&shards(&medium, &checkpoint));
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
-        return rebuild(medium, checkpoint, checkpoints, terms, started);
+        return rebuild(medium, checkpoint, checkpoints, terms, started, &clears);
     }
-    rebuild(medium, checkpoint, checkpoints, terms, started)
+    rebuild(medium, checkpoint, checkpoints, terms, started, &clears)
 }
 
 /// Before a rebuild of a map whose process died: a clear that was cut in two is finished, so that its records are in every
@@ -186,6 +192,7 @@ fn rebuild(
     mut checkpoints: Option<Checkpoints>,
     terms: &Terms,
     started: Instant,
+    clears: &[u64],
 ) -> Result<Opened> {
     if let Some(checkpoints) = &mut checkpoints {
         // Without a boot id nothing that is half made here is ever trusted.
@@ -196,17 +203,33 @@ fn rebuild(
     let mut files = Files::list(&medium)?;
     let paths: Vec<Vec<SegmentId>> =
         checkpoint.shards.iter().zip(&files.successors).map(|(state, known)| path(&state.chain, known)).collect();
-    let named = checkpoint.shards.iter().map(|state| state.chain.iter().map(|link| link.id));
-    let reachable: Vec<HashSet<SegmentId>> =
-        named.zip(&paths).map(|(chain, path)| chain.chain(path.iter().copied()).collect()).collect();
-    // Before anything is written: what the chain cannot reach must not look like a part of it ever again.
+    terms.progress.begin(files.log_bytes);
+    let written =
+        checkpoint.shards.iter().zip(&paths).filter(|(state, path)| !state.chain.is_empty() || !path.is_empty());
+    // A shard each, and where there are more cores than shards several on each shard.
+    let outer = cores().min(written.count()).max(1);
+    let inner = cores() / outer;
+    let medium = Arc::new(medium);
+    // All of the log is read before anything is changed: where it is damaged everything stays as it was found.
+    let plans = {
+        let old = shards(&medium, &checkpoint);
+        let plans = parallel::map(outer, &old, |number, shard| {
+            shard.plan(&checkpoint.shards[number], &paths[number], clears[number], inner, &terms.progress)
+        });
+        plans.into_iter().collect::<Result<Vec<_>>>()?
+    };
+    let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
+    // By shard: ids count in each from 1.
+    let kept: Vec<HashSet<SegmentId>> =
+        plans.iter().map(|plan| plan.segments.iter().map(|link| link.id).collect()).collect();
+    // Before anything is written: what the chain does not reach must not look like a part of it ever again.
     for (name, parsed) in &files.names {
         let gone = match parsed {
-            Name::Segment { shard, id } => !reachable.get(*shard as usize).is_some_and(|ids| ids.contains(id)),
+            Name::Segment { shard, id } => !kept.get(*shard as usize).is_some_and(|ids| ids.contains(id)),
             Name::SegmentTable { .. } | Name::Directory { .. } | Name::Index { .. } => true,
             _ => false,
         };
-        if gone && (holds(Rule::DeleteUnreached) || !matches!(parsed, Name::Segment { .. })) {
+        if gone {
             medium.remove(name);
         }
     }
@@ -216,20 +239,9 @@ fn rebuild(
     checkpoint.mount = medium.dir.mount_id();
     let medium = Arc::new(fresh_medium(medium.dir, &checkpoint, terms)?);
     let shards = shards(&medium, &checkpoint);
-    terms.progress.begin(files.log_bytes);
-    let written =
-        checkpoint.shards.iter().zip(&paths).filter(|(state, path)| !state.chain.is_empty() || !path.is_empty());
-    // A shard each, and where there are more cores than shards several on each shard.
-    let outer = cores().min(written.count()).max(1);
-    let inner = cores() / outer;
+    let plans: Vec<_> = plans.into_iter().map(Mutex::new).collect();
     let restored = parallel::map(outer, &shards, |number, shard| {
-        let plan = shard.plan(&checkpoint.shards[number], &paths[number], inner, &terms.progress)?;
-        for &id in &plan.unreached {
-            medium.remove(&names::segment(number as u32, id));
-        }
-        if !plan.unreached.is_empty() {
-            sync_names(&medium)?;
-        }
+        let plan = std::mem::take(&mut *plans[number].lock());
         let (segments, extents) = files.counters[number];
         let restored = shard.recover(plan, segments, extents, inner, &terms.progress)?;
         shard.load()?;

@@ -25,7 +25,13 @@ pub enum Event {
         at: u64,
         word: u64,
     },
-    /// Bytes copied into a mapping, or written to the file.
+    /// Bytes copied into a mapping.
+    Copy {
+        file: u64,
+        at: u64,
+        bytes: Box<[u8]>,
+    },
+    /// Bytes written to the file.
     Write {
         file: u64,
         at: u64,
@@ -208,7 +214,7 @@ pub(crate) fn copied(at: *const u8, bytes: &[u8]) {
     if is_on() {
         let mut recorder = RECORDER.lock();
         if let Some((file, at)) = recorder.place(at as usize) {
-            recorder.events.push(Event::Write { file, at, bytes: bytes.into() });
+            recorder.events.push(Event::Copy { file, at, bytes: bytes.into() });
         }
     }
 }

@@ -23,8 +23,6 @@ pub(crate) struct Plan {
     pub segments: Vec<Link>,
     /// Their mappings, as they were walked.
     walked: Vec<Segment>,
-    /// Segments that name the chain as what they follow, and that it does not reach.
-    pub unreached: Vec<SegmentId>,
     found: Walked,
     /// How many entries the checkpoint counted.
     entries: u64,
@@ -58,11 +56,13 @@ impl Walked {
 
 impl Shard {
     /// Walks the checkpoint's chain, every byte of which must verify, and follows it along `path` as long as it does.
-    /// Segments are verified on several threads, a whole one each.
+    /// Segments are verified on several threads, a whole one each. `cleared`: the number of a clear that counts although no
+    /// record says so.
     pub fn plan(
         &self,
         state: &ShardState,
         path: &[SegmentId],
+        cleared: u64,
         threads: usize,
         progress: &RebuildProgress,
     ) -> Result<Plan> {
@@ -81,12 +81,14 @@ impl Shard {
                 Err(error) => Err(error),
             },
         });
-        let mut plan = Plan { entries: state.entries, ..Plan::default() };
+        let found = Walked { cleared, ..Walked::default() };
+        let mut plan = Plan { entries: state.entries, found, ..Plan::default() };
+        let mut unreached = Vec::new();
         let mut stopped = false;
         for (at, (walked, (id, _))) in walked.into_iter().zip(jobs).enumerate() {
             let Some((segment, found)) = walked?.filter(|_| !stopped) else {
                 stopped = true;
-                plan.unreached.push(id);
+                unreached.push(id);
                 continue;
             };
             plan.segments.push(Link { id, end: found.end as u64 });
@@ -98,7 +100,7 @@ impl Shard {
             }
             plan.walked.push(segment);
         }
-        for &id in &plan.unreached {
+        for id in unreached {
             if let Ok(segment) = self.log.scan(id, 0) {
                 self.count_cut(&segment, FIRST_RECORD, &mut plan.report);
             }

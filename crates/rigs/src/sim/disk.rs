@@ -175,7 +175,7 @@ impl Disk {
                     content.write(time, *at as usize, &word.to_le_bytes());
                 }
             }
-            Event::Write { file, at, bytes } => {
+            Event::Copy { file, at, bytes } | Event::Write { file, at, bytes } => {
                 if let Some(content) = self.content(*file) {
                     content.write(time, *at as usize, bytes);
                 }
@@ -196,14 +196,17 @@ impl Disk {
         }
     }
 
-    /// The beginning of a copy, as far as a kill let it come.
+    /// The beginning of a copy, as far as a kill let it come. What is written through the kernel is written by the page.
     pub fn apply_part(&mut self, event: &Event, random: &mut Random) {
-        if let Event::Write { file, at, bytes } = event {
-            let time = self.clock;
-            let length = random.below(bytes.len() / WORD + 1) * WORD;
-            if let Some(content) = self.content(*file) {
-                content.write(time, *at as usize, &bytes[..length]);
-            }
+        let (file, at, bytes, unit) = match event {
+            Event::Copy { file, at, bytes } => (file, at, bytes, WORD),
+            Event::Write { file, at, bytes } => (file, at, bytes, PAGE),
+            _ => return,
+        };
+        let time = self.clock;
+        let length = random.below(bytes.len().div_ceil(unit).max(1)) * unit;
+        if let Some(content) = self.content(*file) {
+            content.write(time, *at as usize, &bytes[..length]);
         }
     }
 
@@ -316,8 +319,10 @@ impl Content {
         if weather.uneven {
             weather.latest = LATEST[random.below(LATEST.len())];
         }
+        // Often enough a file is not written back at all before its sync.
+        let untouched = weather.uneven && random.below(6) == 0;
         let mut length = self.durable_length;
-        if let Some(&(_, last)) = self.lengths.last() {
+        if let Some(&(_, last)) = self.lengths.last().filter(|_| !untouched) {
             length = match random.below(100) < weather.latest {
                 true => last,
                 false => match random.below(self.lengths.len() + 1) {
@@ -332,7 +337,8 @@ impl Content {
             let start = number * SECTOR;
             if start < length {
                 let end = (start + SECTOR).min(length);
-                bytes[start..end].copy_from_slice(&sector.cut(weather, random)[..end - start]);
+                let held = if untouched { *sector.durable } else { sector.cut(weather, random) };
+                bytes[start..end].copy_from_slice(&held[..end - start]);
             }
         }
         bytes

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use opendiskmap::Reason;
 
+use super::damage;
 use super::disk::{Disk, Image, Weather};
 use super::life::{Life, Way, forget, live, open};
 use super::oracle::{self, Expected, Shard};
@@ -17,6 +18,8 @@ use crate::random::Random;
 /// Crashes of a life that are looked at, besides the one that ends it.
 const LOOKS: usize = 11;
 const LIVES: usize = 5;
+/// One history of so many is about a bit that flips.
+const FLIPS: u64 = 16;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
@@ -26,6 +29,7 @@ pub struct Counts {
     /// Of both: while the map was being opened.
     pub in_open: usize,
     pub rebuilt: usize,
+    pub flips: usize,
     pub events: usize,
 }
 
@@ -36,6 +40,7 @@ impl Counts {
         self.kills += other.kills;
         self.in_open += other.in_open;
         self.rebuilt += other.rebuilt;
+        self.flips += other.flips;
         self.events += other.events;
     }
 }
@@ -87,7 +92,13 @@ impl Left {
 
 /// One history; `Err` says what was found.
 pub fn run(seed: u64, work: &Path, counts: &mut Counts) -> Result<(), String> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| History::new(seed, work).run(counts)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        if seed.is_multiple_of(FLIPS) {
+            counts.flips += 1;
+            return damage::run(&mut Random::new(seed), &work.join("flip"));
+        }
+        History::new(seed, work).run(counts)
+    }));
     let _ = opendiskmap::trace::take();
     counts.histories += 1;
     match outcome {
@@ -151,18 +162,24 @@ impl<'a> History<'a> {
         life: usize,
         counts: &mut Counts,
     ) -> Result<(Disk, Left), String> {
-        let edges = lived.edges();
+        let (edges, changes) = (lived.edges(), lived.changes());
         let last = lived.events.len();
         let mut places = BTreeSet::new();
         for _ in 0..=LOOKS {
             let place = match self.random.below(10) {
                 0..3 if lived.opened > 0 => self.random.below(lived.opened),
-                0..7 if !edges.is_empty() => edges[self.random.below(edges.len())] + self.random.below(2),
+                3..6 if !changes.is_empty() => {
+                    let (begun, returned) = changes[self.random.below(changes.len())];
+                    begun + self.random.below(returned - begun + 1)
+                }
+                0..8 if !edges.is_empty() => edges[self.random.below(edges.len())] + self.random.below(2),
                 _ => self.random.below(last + 1),
             };
             places.insert(place.min(last));
         }
-        let next = self.random.below(places.len());
+        // The end of a life is as often as not that of a close.
+        places.insert(last);
+        let next = if self.random.below(4) == 0 { places.len() - 1 } else { self.random.below(places.len()) };
         let mut disk = before.clone();
         let mut done = 0;
         let mut follows = None;
@@ -203,7 +220,8 @@ impl<'a> History<'a> {
                 self.boots
             }
         };
-        let may_rebuild = lived.reason == Reason::Rebuilt && place < lived.opened || lived.remade;
+        let in_rebuild = lived.reason == Reason::Rebuilt && place < lived.opened;
+        let may_rebuild = in_rebuild || lived.remade || lived.is_long_write(place);
         if place >= lived.opened {
             let expected = lived.expected(known, place);
             return Left { crash, expected, exact: false, may_rebuild, boot };
@@ -229,8 +247,9 @@ impl<'a> History<'a> {
     ) -> Result<(), String> {
         let root = self.directory();
         disk.write_to(&root).map_err(|error| format!("an image cannot be written: {error}"))?;
-        let read_only = place > lived.opened && self.random.below(4) == 0;
-        let way = Way { boot: left.boot, full: self.random.below(100) < self.script.full, read_only };
+        let read_only = place > lived.opened && self.random.below(3) == 0;
+        let full = if read_only { self.random.below(3) == 0 } else { self.random.below(100) < self.script.full };
+        let way = Way { boot: left.boot, full, read_only };
         let map = open(&root, &self.script, way)
             .map_err(|error| format!("{way:?}: open fails with {}: {error}", error.code()))?;
         let reason = map.stats().map_err(|error| error.to_string())?.recovery.reason;

@@ -110,9 +110,22 @@ impl Life {
         Expected { shards, flight }
     }
 
+    /// Where the changes begin and end.
+    pub fn changes(&self) -> Vec<(usize, usize)> {
+        let changes = self.made.iter().filter(|made| matches!(made.what, What::Change(..)) && made.returned != NOT_YET);
+        changes.map(|made| (made.begun, made.returned)).collect()
+    }
+
+    /// Whether a kill at this place may come into the write of a checkpoint of several pages, and leave one that is torn.
+    pub fn is_long_write(&self, place: usize) -> bool {
+        matches!(self.events.get(place), Some(Event::Write { bytes, .. }) if (4097..1 << 16).contains(&bytes.len()))
+    }
+
     /// Places where a crash is likelier to show something: syncs, names, and where calls begin and end.
     pub fn edges(&self) -> Vec<usize> {
-        let edge = |event: &Event| !matches!(event, Event::Store { .. } | Event::Write { .. } | Event::Length { .. });
+        let edge = |event: &Event| {
+            !matches!(event, Event::Store { .. } | Event::Copy { .. } | Event::Write { .. } | Event::Length { .. })
+        };
         let events = self.events.iter().enumerate().filter(|(_, event)| edge(event)).map(|(place, _)| place);
         let calls = self.made.iter().flat_map(|made| [made.begun, made.returned]).filter(|&place| place != NOT_YET);
         events.chain(calls).collect()

@@ -87,7 +87,7 @@ impl Script {
             extents: if crowd { 0 } else { weight(&[0, 0, 0, 0, 3]) },
             puts: weight(&[40, 60]),
             deletes: if crowd { 2 } else { weight(&[0, 10, 30]) },
-            clears: weight(&[0, 0, 1, 3]),
+            clears: weight(&[0, 0, 2, 10]),
             flushes: if crowd { 1 } else { weight(&[2, 6, 15, 30]) },
             background: if crowd { 1 } else { weight(&[0, 10, 40]) },
             compactions: if crowd { 0 } else { weight(&[0, 1, 5]) },
@@ -128,7 +128,10 @@ impl Script {
     /// A put or a delete, as they happen beside a flush too.
     pub fn change(&mut self, random: &mut Random, delete: bool) -> Call {
         self.version += 1;
-        let key = random.below(self.keys);
+        let key = match delete && self.cold > 0 && random.below(8) == 0 {
+            true => self.keys + random.below(self.cold),
+            false => random.below(self.keys),
+        };
         if delete { Call::Delete { key } } else { Call::Put { key, made: self.made(random) } }
     }
 
