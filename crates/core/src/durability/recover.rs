@@ -7,7 +7,7 @@ use crate::layout::names::{self, Name};
 use crate::layout::segment::SegmentId;
 use crate::layout::{MAX_SHARDS, PAGE, head};
 use crate::medium::Medium;
-use crate::mem::Region;
+use crate::mem::{READERS, Region};
 use crate::rules::{Rule, holds};
 use crate::shard::{Shard, Share};
 use crate::sys::{self, Dir, FileId};
@@ -207,7 +207,8 @@ fn trust(medium: &Medium, shards: &[Shard], clearing: bool) -> Result<()> {
         shard.load()?;
         shard.unsum();
     }
-    Ok(())
+    // What a fix-up has made of a page that could not be read is not to be trusted by anybody.
+    shards.iter().try_for_each(Shard::check_pages)
 }
 
 /// Reads the log once and makes everything else anew. May be killed at any point and started again: until the caller's
@@ -225,12 +226,14 @@ fn rebuild(
         checkpoint.boot = [0; 16];
         checkpoints.write(checkpoint.clone())?;
     }
+    let faults = READERS.faults();
     let medium = Arc::new(medium);
     let mut files = Files::list(&medium)?;
     let plans = {
         let old = shards(&medium, &checkpoint);
         each_shard(&old, |number, shard| shard.plan(&checkpoint.shards[number].chain, &files.successors[number]))?
     };
+    check_pages(faults)?;
     let kept: Vec<SegmentId> = plans.iter().flat_map(|plan| plan.segments.iter().map(|link| link.id)).collect();
     // Before anything is written: what the chain does not reach must not look like a part of it ever again.
     for (name, parsed) in &files.names {
@@ -259,8 +262,20 @@ fn rebuild(
         shard.load()?;
         shard.distrust_extents(files.extents[number].drain(..));
     }
+    check_pages(faults)?;
     let recovery = Recovery { reason: Reason::Rebuilt, records, time: started.elapsed() };
     Ok(Opened { medium, shards, checkpoints, checkpoint, recovery })
+}
+
+/// A page that the device did not give has read as zeros: that is no end of a log, and nothing may be decided by it.
+fn check_pages(faults: u64) -> Result<()> {
+    if READERS.faults() == faults {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::Io,
+        "A file of the map could not be read to its end. Check the device, and open the map again.",
+    ))
 }
 
 /// Runs `work` for every shard, on two threads: walking a log is reading and summing, which overlap.

@@ -2,7 +2,9 @@
 
 use super::sync::{AtomicU64, Ordering};
 use crate::rules::{Rule, holds};
+use crate::sys::fault_guard::Watch;
 use crate::sys::faults::{self, Call};
+use crate::sys::{self, FileId};
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -24,7 +26,10 @@ pub(crate) enum Access {
 /// through [`super::LogRegion`].
 #[derive(Debug)]
 pub(crate) struct Region {
+    /// Before the mapping, so that it is dropped first. None for memory that no file stands behind.
+    watch: Option<Watch>,
     map: MmapRaw,
+    file: FileId,
 }
 
 impl Region {
@@ -37,12 +42,25 @@ impl Region {
             // that their writer never changes again; the owner's lock keeps other writers out.
             Access::Private => unsafe { MmapOptions::new().map_copy(file)? }.into(),
         };
-        Ok(Region { map })
+        let watch = Watch::new(map.as_ptr() as usize, map.len(), access != Access::ReadOnly);
+        Ok(Region { watch: Some(watch), map, file: sys::file_id(file)? })
+    }
+
+    /// Whom to tell when a page of the file is not there any more.
+    pub fn set_owner(&self, owner: u64) {
+        if let Some(watch) = &self.watch {
+            watch.set_owner(owner);
+        }
+    }
+
+    /// The file that was mapped; all zero for memory without one.
+    pub fn file_id(&self) -> FileId {
+        self.file
     }
 
     /// Memory that no file stands behind.
     pub fn anonymous(len: usize) -> io::Result<Region> {
-        Ok(Region { map: MmapMut::map_anon(len)?.into() })
+        Ok(Region { watch: None, map: MmapMut::map_anon(len)?.into(), file: FileId::default() })
     }
 
     pub fn len(&self) -> usize {

@@ -159,9 +159,14 @@ impl Dir {
     }
 
     pub fn file_id_of(&self, name: &str) -> io::Result<FileId> {
+        Ok(self.look_at(name)?.0)
+    }
+
+    /// Which file a name leads to now, and how long it is.
+    pub fn look_at(&self, name: &str) -> io::Result<(FileId, u64)> {
         faults::check(Call::Fstat)?;
         let stat = rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
+        Ok((FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 }, stat.st_size as u64))
     }
 
     /// The kernel's number of this mount, where it has one: a file system that was unmounted and mounted again may have
