@@ -167,6 +167,40 @@ fn a_file_that_is_deleted_or_replaced_under_an_open_map_is_err_file_gone_at_flus
     }
 }
 
+/// Run again in a process with the limit, for it counts for a whole process.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_limit_for_the_size_of_files_is_err_no_space_and_no_signal() {
+    const NAME: &str = "a_limit_for_the_size_of_files_is_err_no_space_and_no_signal";
+    if std::env::var_os("ODM_TEST_LIMITED").is_none() {
+        let ended = std::process::Command::new("sh")
+            .args(["-c", "ulimit -f 2000; exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().unwrap())
+            .args([NAME, "--exact"])
+            .env("ODM_TEST_LIMITED", "1")
+            .output()
+            .unwrap();
+        assert!(ended.status.success(), "{:?} {}", ended.status, String::from_utf8_lossy(&ended.stdout));
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let (map, mut model) = filled(&temp.path().join("map"));
+    const EFBIG: i32 = 27;
+    for value in [vec![1; 3 << 20], vec![2; 250 << 10]] {
+        // The one is too long for an extent's file, the other for a segment of four times its length and more.
+        let count = (0..40).map(|number| map.put(&[number; 9], &value)).take_while(Result::is_ok).count();
+        model.extend((0..count as u8).map(|number| (vec![number; 9], value.clone())));
+        if count < 40 {
+            let error = map.put(b"more", &vec![3; 3 << 20]).unwrap_err();
+            assert_eq!((error.code(), error.errno()), (Code::NoSpace, Some(EFBIG)), "{error}");
+        }
+        assert_eq!(ask(&map, &model, &[], "under the limit"), 0);
+    }
+    assert!(map.remove(&key(1)).unwrap());
+    map.put(&key(1), b"x").unwrap();
+    map.close().unwrap();
+}
+
 #[test]
 fn a_segment_that_is_deleted_before_it_is_touched_is_err_file_gone_for_its_keys() {
     let temp = tempfile::tempdir().unwrap();

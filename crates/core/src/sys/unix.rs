@@ -116,6 +116,7 @@ impl Dir {
         faults::check(Call::Openat)?;
         let mut file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
         faults::check(Call::Pwrite)?;
+        check_limit(bytes.len() as u64)?;
         file.write_all(bytes)
     }
 
@@ -222,8 +223,18 @@ pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
     Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
 }
 
+/// Beyond the process's limit for the size of a file the kernel sends SIGXFSZ, which ends whoever does not ignore it. So it is
+/// not asked.
+fn check_limit(len: u64) -> io::Result<()> {
+    match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
+        Some(limit) if len > limit => Err(rustix::io::Errno::FBIG.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Extends the file to `len` with its blocks allocated: a later store into the mapping can then not fail for want of room.
 pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
+    check_limit(len)?;
     #[cfg(target_os = "linux")]
     {
         let allocated = match faults::check(Call::Fallocate) {
