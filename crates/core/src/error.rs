@@ -118,6 +118,13 @@ impl Error {
         )
     }
 
+    pub(crate) fn file_gone(name: &str) -> Self {
+        Error::new(
+            Code::FileGone,
+            format!("{name} was deleted or replaced while the map was open. Copy what you need to a new map."),
+        )
+    }
+
     /// Sorts an operating system error into the codes: what means "full" is `NoSpace`, the rest is `Io`.
     pub(crate) fn os(action: impl fmt::Display, error: &io::Error) -> Self {
         let errno = error.raw_os_error();

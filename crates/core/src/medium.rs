@@ -6,7 +6,7 @@ use crate::layout::hash::Keys;
 use crate::layout::{head, intent};
 use crate::log::spare::Spare;
 use crate::mem::{Access, Region};
-use crate::sys::{self, Dir};
+use crate::sys::{self, Dir, FileId};
 use crate::{Code, Error, Result};
 use std::io;
 use std::sync::OnceLock;
@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// What all layers of one open map share.
 #[derive(Debug)]
 pub(crate) struct Medium {
+    /// No other opening in this process has it.
+    number: u64,
     pub dir: Dir,
     pub keys: Keys,
     /// Values start at a multiple of this, and so do records.
@@ -50,7 +52,9 @@ impl Medium {
         same_files: bool,
         head: Region,
     ) -> Medium {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
         Medium {
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
             dir,
             keys: checkpoint.keys,
             align: checkpoint.align.into(),
@@ -81,11 +85,13 @@ impl Medium {
                 made => made,
             };
             let made = made.and_then(|file| {
-                header.file = sys::file_id(&file)?;
                 Region::map(&file, Access::Shared).inspect_err(|_| {
                     let _ = self.dir.unlink(name);
                 })
             });
+            if let Ok(region) = &made {
+                header.file = region.file_id();
+            }
             // Release: partner of the swap in the checkpoint, which syncs the directory.
             self.names_changed.store(true, Ordering::Release);
             made
@@ -93,6 +99,7 @@ impl Medium {
             Region::anonymous(len)
         };
         let region = region.map_err(|error| Error::os(format_args!("make {name} of {len} bytes"), &error))?;
+        region.set_owner(self.owner(kind, shard));
         self.write_header(&region, &header);
         Ok(region)
     }
@@ -114,7 +121,13 @@ impl Medium {
         if kind != Kind::Segment && !same && !self.same_files {
             return Err(Error::corrupt(format_args!("{name} is a copy: its index cannot be trusted")));
         }
+        region.set_owner(self.owner(kind, shard));
         Ok(region)
+    }
+
+    /// Whom a page concerns that is not there any more: a shard, or all of them.
+    pub fn owner(&self, kind: Kind, shard: u32) -> u64 {
+        if kind == Kind::Head { self.number << 8 } else { (self.number << 8) + 1 + u64::from(shard) }
     }
 
     /// Maps a file by its kind; the last part says whether it is the file that its header names.
@@ -144,8 +157,25 @@ impl Medium {
         let Some(header) = Header::decode(&bytes, kind, &self.keys) else {
             return Err(Error::corrupt(format_args!("the header of {name} does not verify")));
         };
-        let same = sys::file_id(&file).map_err(fail)? == header.file;
+        let same = region.file_id() == header.file;
         Ok((region, header, same))
+    }
+
+    /// Whether the name still leads to the file that is in use, and whether that is as long as it was. Without an id any file
+    /// will do.
+    pub fn check_file(&self, name: &str, id: Option<FileId>, len: u64) -> Result<()> {
+        match self.dir.look_at(name) {
+            Ok((found, _)) if id.is_some_and(|id| id != found) => Err(Error::file_gone(name)),
+            Ok((_, found)) if found < len => Err(self.fail(Error::new(
+                Code::Io,
+                format!(
+                    "{name} was cut off from {len} to {found} bytes while the map was open. Restore a backup, or open the map with recovery: 'full'."
+                ),
+            ))),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::file_gone(name)),
+            Err(error) => Err(Error::os(format_args!("look at {name}"), &error)),
+        }
     }
 
     /// Deletes a file; one that is already gone is as good.
@@ -174,10 +204,7 @@ impl Medium {
         if let Some(error) = self.failed.get() {
             return Err(Error::new(
                 Code::ReadOnly,
-                format!(
-                    "A sync failed, and the map only reads since then: {} Close it and open it again.",
-                    error.message()
-                ),
+                format!("The map only reads since an earlier failure: {} Close it and open it again.", error.message()),
             ));
         }
         if !self.writable {

@@ -31,14 +31,16 @@ pub fn report(env: napi_env, recovery: &OpenReport) -> Result<napi_value, Failur
 
 /// A promise of a map, with a function that tells how far the rebuild has come; undefined as long as there is none.
 pub fn opening(env: napi_env, opened: Value, progress: Arc<RebuildProgress>, fail: &Rc<Fail>) -> Outcome {
-    let progress = function::<0, _, _>(env, &Rc::new(progress), fail, |call: &mut Call<'_>, progress: &Arc<RebuildProgress>| {
-        let (env, total) = (call.env(), progress.total_bytes());
-        if total == 0 {
-            return Ok(Value::Undefined);
-        }
-        let members = [("bytes", number(env, progress.bytes() as f64)?), ("totalBytes", number(env, total as f64)?)];
-        Ok(Value::Raw(object(env, &members)?))
-    })?;
+    let progress =
+        function::<0, _, _>(env, &Rc::new(progress), fail, |call: &mut Call<'_>, progress: &Arc<RebuildProgress>| {
+            let (env, total) = (call.env(), progress.total_bytes());
+            if total == 0 {
+                return Ok(Value::Undefined);
+            }
+            let members =
+                [("bytes", number(env, progress.bytes() as f64)?), ("totalBytes", number(env, total as f64)?)];
+            Ok(Value::Raw(object(env, &members)?))
+        })?;
     let opened = crate::call::give(env, opened);
     Ok(Value::Raw(object(env, &[("opened", opened), ("progress", progress)])?))
 }

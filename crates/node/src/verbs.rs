@@ -160,7 +160,7 @@ fn increment(call: &mut Call<'_>, bound: &Bound) -> Outcome {
 }
 
 fn size(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    Ok(Value::Number(bound.handle.map()?.len() as f64))
+    Ok(Value::Number(bound.handle.map()?.try_len()? as f64))
 }
 
 fn capacity(_call: &mut Call<'_>, bound: &Bound) -> Outcome {

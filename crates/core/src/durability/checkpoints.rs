@@ -2,6 +2,7 @@
 
 use crate::layout::checkpoint::{Checkpoint, Invalid, MAX_LEN};
 use crate::layout::{PAGE, names};
+use crate::medium::Medium;
 use crate::rules::{Rule, holds};
 use crate::sys::{self, Dir, FileId};
 use crate::{Code, Error, Result};
@@ -153,6 +154,12 @@ impl Checkpoints {
         self.number += 1;
         self.grow_ahead(needed);
         Ok(())
+    }
+
+    /// Whether both files are still there.
+    pub fn check_files(&self, medium: &Medium) -> Result<()> {
+        let mut files = self.files.iter().zip(names::CHECKPOINTS);
+        files.try_for_each(|((_, id, len), name)| medium.check_file(name, Some(*id), *len))
     }
 
     /// Both files get room for a chain half as long again, so that a flush on a full disk does not lack it.

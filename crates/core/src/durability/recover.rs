@@ -8,7 +8,7 @@ use crate::layout::names::{self, Name};
 use crate::layout::segment::SegmentId;
 use crate::layout::{MAX_SHARDS, PAGE, head};
 use crate::medium::{Medium, Page};
-use crate::mem::Region;
+use crate::mem::{READERS, Region};
 use crate::parallel::{self, cores};
 use crate::rules::{Rule, holds};
 use crate::shard::{Shard, Share};
@@ -181,6 +181,8 @@ fn trust(medium: &Medium, shards: &[Shard], clearing: bool) -> Result<Vec<ShardR
         shard.load()?;
         shard.unsum();
     }
+    // What a fix-up has made of a page that could not be read is not to be trusted by anybody.
+    shards.iter().try_for_each(Shard::check_pages)?;
     Ok(undone)
 }
 
@@ -200,6 +202,7 @@ fn rebuild(
         checkpoint.boot = if holds(Rule::VoidRebuild) { [0; 16] } else { terms.boot };
         checkpoints.write(checkpoint.clone())?;
     }
+    let faults = READERS.faults();
     let mut files = Files::list(&medium)?;
     let paths: Vec<Vec<SegmentId>> =
         checkpoint.shards.iter().zip(&files.successors).map(|(state, known)| path(&state.chain, known)).collect();
@@ -218,6 +221,7 @@ fn rebuild(
         });
         plans.into_iter().collect::<Result<Vec<_>>>()?
     };
+    check_pages(faults)?;
     let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
     // By shard: ids count in each from 1.
     let kept: Vec<HashSet<SegmentId>> =
@@ -251,9 +255,21 @@ fn rebuild(
     for (shard, extents) in shards.iter().zip(&mut files.extents) {
         shard.distrust_extents(extents.drain(..));
     }
+    check_pages(faults)?;
     terms.progress.finish();
     let recovery = Recovery::new(Reason::Rebuilt, restored, started.elapsed());
     Ok(Opened { medium, shards, checkpoints, checkpoint, recovery })
+}
+
+/// A page that the device did not give has read as zeros: that is no end of a log, and nothing may be decided by it.
+fn check_pages(faults: u64) -> Result<()> {
+    if READERS.faults() == faults {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::Io,
+        "A file of the map could not be read to its end. Check the device, and open the map again.",
+    ))
 }
 
 fn sync_names(medium: &Medium) -> Result<()> {

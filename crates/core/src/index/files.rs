@@ -278,6 +278,23 @@ impl Index {
         if fits { Ok(()) } else { Err(self.damage("the numbers of the index files do not fit each other")) }
     }
 
+    /// Whether the files that are in use are still there.
+    pub fn check_names(&self, guard: &Guard) -> Result<()> {
+        let page = self.page();
+        let Some(root) = self.root() else { return Ok(()) };
+        for number in page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX) {
+            let Some(file) = self.files.load(number as usize, guard) else { continue };
+            let name = names::index(self.shard, number as u32);
+            self.medium.check_file(&name, Some(file.region.file_id()), file.region.len() as u64)?;
+        }
+        for number in [root.file(), page.load(head::SMALL_DIRECTORY) as usize] {
+            let Some(region) = self.directories.load(number, guard) else { continue };
+            let name = names::directory(self.shard, number as u32);
+            self.medium.check_file(&name, Some(region.file_id()), region.len() as u64)?;
+        }
+        Ok(())
+    }
+
     /// While it is held no file is made.
     pub fn hold(&self) -> parking_lot::MutexGuard<'_, ()> {
         self.mapping.lock()

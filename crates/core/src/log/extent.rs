@@ -56,7 +56,7 @@ fn write_file(
 pub(crate) fn open(medium: &Medium, shard: u32, descriptor: &Descriptor) -> Result<File> {
     let name = names::extent(shard, descriptor.id);
     medium.dir.open_file(&name, false).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::corrupt(format_args!("{name} is missing")),
+        io::ErrorKind::NotFound => Error::file_gone(&name),
         _ => Error::os(format_args!("open {name}"), &error),
     })
 }
@@ -106,7 +106,7 @@ pub(crate) fn map(medium: &Medium, file: &File, descriptor: &Descriptor) -> Resu
 pub(crate) fn verifies(medium: &Medium, shard: u32, descriptor: &Descriptor) -> Result<bool> {
     let file = match open(medium, shard, descriptor) {
         Ok(file) => file,
-        Err(error) if error.code() == Code::Corrupt => return Ok(false),
+        Err(error) if error.code() == Code::FileGone => return Ok(false),
         Err(error) => return Err(error),
     };
     let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(medium.keys.sum);

@@ -224,7 +224,7 @@ impl Log {
             if entry.state == State::Free {
                 return Err(self.damage("a reference names a segment that was freed"));
             }
-            let region = self.open_segment(entry.id)?;
+            let region = self.open_segment(entry.id).map_err(|error| self.gone_or(entry.id, error))?;
             if region.len() as u64 != entry.size {
                 return Err(self.damage("a segment is not as long as the table says"));
             }
@@ -237,6 +237,16 @@ impl Log {
             self.segments.set(index, Segment::new(entry.id, index, LogRegion::new(region, end), false, synced));
         }
         self.segments.load(index, guard).ok_or_else(|| self.damage("a segment vanished"))
+    }
+
+    /// One that is listed and not there was deleted by somebody.
+    #[cold]
+    fn gone_or(&self, id: SegmentId, error: Error) -> Error {
+        let name = names::segment(self.shard, id);
+        match self.medium.dir.file_len(&name) {
+            Err(looked) if looked.kind() == std::io::ErrorKind::NotFound => Error::file_gone(&name),
+            _ => error,
+        }
     }
 
     /// Maps a segment's file as it lies, for the walk of a rebuild.
@@ -376,6 +386,21 @@ impl Log {
         let sum = self.medium.keys.sum(&bytes[..file::SUM]) << 32;
         let own = header(file::SUM).load(Ordering::Acquire) & u64::from(u32::MAX);
         header(file::SUM).store(sum | own, Ordering::Release);
+    }
+
+    /// Whether the files of these segments, and of the table that lists them, are still there.
+    pub fn check_files(&self, chain: &[usize], guard: &Guard) -> Result<()> {
+        for &index in chain {
+            let entry = self.entry(index, guard)?;
+            let mapped = self.segments.load(index, guard).map(|segment| segment.log.file_id());
+            self.medium.check_file(&names::segment(self.shard, entry.id), mapped, entry.size)?;
+        }
+        for number in 0..self.page().load(head::SEGMENT_TABLES).min(32) as u32 {
+            let Some(region) = self.tables.load(number as usize, guard) else { continue };
+            let name = names::segment_table(self.shard, number);
+            self.medium.check_file(&name, Some(region.file_id()), region.len() as u64)?;
+        }
+        Ok(())
     }
 
     /// Unlinks a freed segment from memory; its file goes once its readers have left.

@@ -14,7 +14,6 @@ use crate::shard::{Clearing, Effort, Note, Progress, Shard};
 use crate::sys::{self, FileId};
 use crate::{Code, Error, Result};
 use parking_lot::Mutex;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -194,6 +193,8 @@ impl Instance {
         if clean {
             self.make_index_durable()?;
         }
+        // A page that was replaced meanwhile is not what was synced.
+        self.check_pages()?;
         self.write_checkpoint(notes, clean)
     }
 
@@ -220,10 +221,11 @@ impl Instance {
 
     /// Somebody may have deleted or replaced the directory under us: then what we write goes nowhere.
     pub fn check_files(&self) -> Result<()> {
-        let gone = match recover::head_id(&self.medium.dir) {
-            Ok(id) => id != self.head_id || self.medium.dir.is_gone().unwrap_or(false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-            Err(error) => return Err(Error::os("look at the map's files", &error)),
+        let head = self.medium.check_file(names::HEAD, Some(self.head_id), head::LEN as u64);
+        let gone = match head {
+            Ok(()) => self.medium.dir.is_gone().unwrap_or(false),
+            Err(error) if error.code() == Code::FileGone => true,
+            Err(error) => return Err(error),
         };
         if gone {
             return Err(Error::new(
@@ -234,7 +236,15 @@ impl Instance {
                 ),
             ));
         }
-        Ok(())
+        if let Some(checkpoints) = self.checkpoints.lock().as_ref() {
+            checkpoints.check_files(&self.medium)?;
+        }
+        self.shards.iter().try_for_each(Shard::check_files)
+    }
+
+    /// Whether all pages of all shards were there.
+    pub fn check_pages(&self) -> Result<()> {
+        self.shards.iter().try_for_each(Shard::check_pages)
     }
 
     /// The clean close, by the last handle. The map is closed whatever this returns.
@@ -412,7 +422,7 @@ impl Instance {
         for shard in clearing {
             shard.conclude();
         }
-        Ok(())
+        self.check_pages()
     }
 }
 

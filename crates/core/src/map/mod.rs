@@ -309,6 +309,15 @@ impl Map {
         self.instance.len()
     }
 
+    /// The same, or the error if the file that says so was cut off under the open map.
+    ///
+    /// # Errors
+    /// `ERR_IO`.
+    pub fn try_len(&self) -> Result<u64> {
+        let len = self.len();
+        self.instance.check_pages().map(|()| len)
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -369,7 +378,8 @@ impl Map {
     /// # Errors
     /// `ERR_CLOSED`.
     pub fn stats(&self) -> Result<Stats> {
-        Ok(Stats::of(self.instance()?))
+        let stats = Stats::of(self.instance()?);
+        self.instance.check_pages().map(|()| stats)
     }
 
     /// Whether this handle was closed.

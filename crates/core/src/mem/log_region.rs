@@ -4,6 +4,7 @@ use super::prefetch::{LINE, prefetch};
 use super::region::Region;
 use super::sync::MappedU64;
 use super::trace;
+use crate::sys::FileId;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -93,6 +94,10 @@ impl LogRegion {
         assert!(end <= self.len(), "published end beyond the segment");
         // Release: partner of the loads in `bytes` and `published`.
         self.published.fetch_max(end, Ordering::Release);
+    }
+
+    pub fn file_id(&self) -> FileId {
+        self.region.file_id()
     }
 
     pub fn sync(&self, offset: usize, len: usize) -> io::Result<()> {

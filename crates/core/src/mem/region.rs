@@ -3,7 +3,9 @@
 use super::sync::{MappedU64, Ordering};
 use super::trace;
 use crate::rules::{Rule, holds};
+use crate::sys::fault_guard::Watch;
 use crate::sys::faults::{self, Call};
+use crate::sys::{self, FileId};
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -27,7 +29,10 @@ pub(crate) enum Access {
 pub(crate) struct Region {
     // Dropped before the mapping: until then no other has its addresses.
     _traced: trace::Mapping,
+    /// The same. None for memory that no file stands behind.
+    watch: Option<Watch>,
     map: MmapRaw,
+    file: FileId,
 }
 
 impl Region {
@@ -40,14 +45,29 @@ impl Region {
             // that their writer never changes again; the owner's lock keeps other writers out.
             Access::Private => unsafe { MmapOptions::new().map_copy(file)? }.into(),
         };
+        let watch = Watch::new(map.as_ptr() as usize, map.len(), access != Access::ReadOnly);
         let reaches = Some(file).filter(|_| access == Access::Shared);
-        Ok(Region { _traced: trace::Mapping::new(reaches, map.as_ptr(), map.len()), map })
+        let traced = trace::Mapping::new(reaches, map.as_ptr(), map.len());
+        Ok(Region { _traced: traced, watch: Some(watch), map, file: sys::file_id(file)? })
+    }
+
+    /// Whom to tell when a page of the file is not there any more.
+    pub fn set_owner(&self, owner: u64) {
+        if let Some(watch) = &self.watch {
+            watch.set_owner(owner);
+        }
+    }
+
+    /// The file that was mapped; all zero for memory without one.
+    pub fn file_id(&self) -> FileId {
+        self.file
     }
 
     /// Memory that no file stands behind.
     pub fn anonymous(len: usize) -> io::Result<Region> {
         let map: MmapRaw = MmapMut::map_anon(len)?.into();
-        Ok(Region { _traced: trace::Mapping::new(None, map.as_ptr(), map.len()), map })
+        let traced = trace::Mapping::new(None, map.as_ptr(), map.len());
+        Ok(Region { _traced: traced, watch: None, map, file: FileId::default() })
     }
 
     pub fn len(&self) -> usize {

@@ -70,10 +70,14 @@ impl Shard {
             return Ok(Progress::Idle);
         }
         let guard = enter();
+        self.checked(self.compact_under(effort, &guard))
+    }
+
+    fn compact_under(&self, effort: Effort, guard: &Guard) -> Result<Progress> {
         let mut writer = self.lock()?;
         if writer.victim.is_none() {
             let at_rest = writer.rested_at == self.tail().0;
-            writer.victim = if at_rest { None } else { self.choose(&writer, effort, &guard)? };
+            writer.victim = if at_rest { None } else { self.choose(&writer, effort, guard)? };
             if writer.victim.is_none() {
                 // A round that frees nothing is not repeated until something was written.
                 writer.rested_at = self.tail().0;
@@ -81,7 +85,7 @@ impl Shard {
                 return Ok(if nothing { Progress::Idle } else { Progress::Checkpoint });
             }
         }
-        match self.work(&mut writer, STEP, &guard) {
+        match self.work(&mut writer, STEP, guard) {
             Ok(()) => {}
             Err(error) if error.code() == Code::NoSpace => {
                 writer.victim = None;
@@ -91,11 +95,11 @@ impl Shard {
             // A damaged index is mended from the log; what is to be moved is looked for again.
             Err(error) if error.is_of_index() => {
                 writer.victim = None;
-                self.rebuild_locked(&mut writer, &guard)?;
+                self.rebuild_locked(&mut writer, guard)?;
             }
             Err(error) => return Err(error),
         }
-        let held: u64 = self.emptied_bytes(&writer, &guard)?;
+        let held: u64 = self.emptied_bytes(&writer, guard)?;
         let much = held > (self.page().load(head::LIVE) / 2).max(2 * writer.largest);
         Ok(if much { Progress::Checkpoint } else { Progress::Working })
     }

@@ -28,16 +28,17 @@ pub(crate) use write::{Body, Change, Expect};
 
 use crate::index::{Index, Queue};
 use crate::layout::extent::Descriptor;
+use crate::layout::file::Kind;
 use crate::layout::head;
 use crate::layout::segment::{RecordRef, SegmentId, State};
 use crate::log::{Log, Segment};
 use crate::medium::{Medium, Page};
-use crate::mem::{Retired, Stamp, enter};
-use crate::{Code, Error, Result};
+use crate::mem::{READERS, Retired, Stamp, enter};
+use crate::{Code, Error, Result, sys};
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 const OPEN: u8 = 0;
 /// The index is being made anew: readers wait at the lock.
@@ -47,11 +48,15 @@ const POISONED: u8 = 2;
 /// The map is closing, or closed: what a late call of another thread would change is not synced any more.
 const CLOSED: u8 = 3;
 
+const LOST: u64 = u64::MAX;
+
 /// Aligned, so that no two shards' locks share a cache line.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Shard {
     state: AtomicU8,
+    /// Pages that had been replaced, anywhere in the process, when this shard looked last; `LOST` once one was its own.
+    faults: AtomicU64,
     number: u32,
     medium: Arc<Medium>,
     index: Index,
@@ -113,6 +118,7 @@ impl Shard {
     pub fn new(medium: Arc<Medium>, number: u32) -> Shard {
         Shard {
             state: AtomicU8::new(OPEN),
+            faults: AtomicU64::new(0),
             number,
             index: Index::new(Arc::clone(&medium), number),
             log: Log::new(Arc::clone(&medium), number),
@@ -240,16 +246,55 @@ impl Shard {
         }
     }
 
+    /// What a call came to, if all that it has read and written was there; asked before the call leaves its guard. A page
+    /// that a file did not give reads as zeros, and then nothing counts that the call has found.
+    #[inline]
+    fn checked<R>(&self, result: Result<R>) -> Result<R> {
+        match self.check_pages() {
+            Ok(()) => result,
+            Err(error) => Err(error),
+        }
+    }
+
+    #[inline]
+    pub fn check_pages(&self) -> Result<()> {
+        // Relaxed: an old number only has the shard look again.
+        if READERS.faults() == self.faults.load(Ordering::Relaxed) { Ok(()) } else { self.look_for_fault() }
+    }
+
+    /// Some map of the process has lost a page.
+    #[cold]
+    fn look_for_fault(&self) -> Result<()> {
+        let faults = READERS.faults();
+        if self.faults.load(Ordering::Relaxed) != LOST {
+            let medium = &self.medium;
+            if !sys::fault_guard::struck([medium.owner(Kind::Segment, self.number), medium.owner(Kind::Head, 0)]) {
+                self.faults.store(faults, Ordering::Relaxed);
+                return Ok(());
+            }
+            self.faults.store(LOST, Ordering::Relaxed);
+        }
+        Err(self.medium.fail(Error::new(
+            Code::Io,
+            format!(
+                "A page of a file of shard {} is not there: the file was cut off, the device failed, or the disk is full. Close the map, see to the disk, and open it again.",
+                self.number
+            ),
+        )))
+    }
+
     /// The lock for a change. What a panic under it leaves is not served any more.
     fn lock(&self) -> Result<Locked<'_>> {
         let writer = self.writer.write();
         self.check_open()?;
+        self.check_pages()?;
         Ok(Locked { shard: self, writer })
     }
 
     /// The lock for what makes changes durable, which goes on while the map closes.
     fn lock_for_upkeep(&self) -> Result<Locked<'_>> {
         let writer = self.writer.write();
+        self.check_pages()?;
         match self.state.load(Ordering::Acquire) {
             POISONED => Err(self.poisoned()),
             _ => Ok(Locked { shard: self, writer }),

@@ -53,6 +53,18 @@ impl Shard {
         Ok(note)
     }
 
+    /// Whether all files that the shard uses are still there, under their names and whole. Under the lock, for else one that
+    /// compaction is just freeing would be missed.
+    pub fn check_files(&self) -> Result<()> {
+        let guard = enter();
+        let writer = self.writer.read();
+        if !self.is_written() {
+            return Ok(());
+        }
+        let checked = self.log.check_files(&writer.chain, &guard).and_then(|()| self.index.check_names(&guard));
+        self.checked(checked)
+    }
+
     /// Whether a checkpoint would say anything new.
     pub fn is_changed(&self) -> bool {
         let writer = self.writer.read();

@@ -43,8 +43,12 @@ impl Shard {
         guard: &'g Guard,
         copy: impl FnOnce(Found<'_>, u64) -> R,
     ) -> Result<Option<R>> {
-        let Some(record) = self.lookup_from(hint, hash, key, guard)? else { return Ok(None) };
-        Ok(Some(copy(self.found(&record)?, record.header.seq)))
+        let read = match self.lookup_from(hint, hash, key, guard) {
+            Ok(None) => Ok(None),
+            Ok(Some(record)) => self.found(&record).map(|found| Some(copy(found, record.header.seq))),
+            Err(error) => Err(error),
+        };
+        self.checked(read)
     }
 
     pub(super) fn found<'g>(&self, record: &Record<'g>) -> Result<Found<'g>> {
@@ -61,7 +65,7 @@ impl Shard {
 
     #[inline]
     pub fn contains_from<'g>(&'g self, hint: Hint<'g>, hash: u64, key: &[u8], guard: &'g Guard) -> Result<bool> {
-        Ok(self.lookup_from(hint, hash, key, guard)?.is_some())
+        self.checked(self.lookup_from(hint, hash, key, guard).map(|record| record.is_some()))
     }
 
     /// Has the processor fetch where the search for a hash begins. What is wrong is met by the search itself.

@@ -251,7 +251,8 @@ impl Shard {
 
     pub(super) fn rebuild_locked(&self, writer: &mut Locked<'_>, guard: &Guard) -> Result<()> {
         // The log first: if it is damaged too, what is left of the index still serves.
-        let cleared = self.walk_chain(writer)?;
+        let walked = self.walk_chain(writer);
+        let cleared = self.checked(walked)?;
         // Until this is done a process that opens the map after a kill must not trust what it finds.
         let suspect = self.medium.head.word(head::SUSPECT);
         suspect.fetch_add(1 << 32, Ordering::SeqCst);

@@ -1,5 +1,7 @@
 //! The operating system behind one face: directories, locks, preallocation, sync, identity.
 
+#[cfg(all(unix, not(loom)))]
+pub(crate) mod fault_guard;
 pub mod faults;
 #[cfg(unix)]
 mod unix;

@@ -157,6 +157,7 @@ impl Dir {
         let mut file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
         trace::created(name, &file);
         faults::check(Call::Pwrite)?;
+        check_limit(bytes.len() as u64)?;
         file.write_all(bytes)?;
         trace::length(&file);
         trace::written(&file, 0, bytes);
@@ -210,9 +211,14 @@ impl Dir {
     }
 
     pub fn file_id_of(&self, name: &str) -> io::Result<FileId> {
+        Ok(self.look_at(name)?.0)
+    }
+
+    /// Which file a name leads to now, and how long it is.
+    pub fn look_at(&self, name: &str) -> io::Result<(FileId, u64)> {
         faults::check(Call::Fstat)?;
         let stat = rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
+        Ok((FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 }, stat.st_size as u64))
     }
 
     /// The kernel's number of this mount, where it has one: a file system that was unmounted and mounted again may have
@@ -268,11 +274,21 @@ pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
     Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
 }
 
+/// Beyond the process's limit for the size of a file the kernel sends SIGXFSZ, which ends whoever does not ignore it. So it is
+/// not asked.
+fn check_limit(len: u64) -> io::Result<()> {
+    match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
+        Some(limit) if len > limit => Err(rustix::io::Errno::FBIG.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Extends the file to `len` with its blocks allocated: a later store into the mapping can then not fail for want of room.
 pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
     if len == 0 {
         return Ok(());
     }
+    check_limit(len)?;
     #[cfg(target_os = "linux")]
     {
         let allocated = match faults::check(Call::Fallocate) {
