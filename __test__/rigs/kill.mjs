@@ -26,7 +26,7 @@ const ROUNDS = Number(options.rounds)
 const SEED = Number(options.seed)
 if (!(ROUNDS >= 1) || !Number.isSafeInteger(SEED))
   throw new Error('--rounds and --seed are numbers')
-// A child takes a fraction of a second; only one that hangs reaches this.
+// A child says something all the time until it ends; only one that hangs says nothing for so long.
 const PATIENCE = 60_000
 
 /** How a child ends, and what its parent must see then. @type {Record<string, { code: number | null, signal: string | null }>} */
@@ -72,6 +72,7 @@ async function run(path, plan, moment) {
       done[thread] = n
       acknowledgements++
     }
+    patience.refresh()
     const said = acknowledgements * plan.atOnce
     if (plan.how === 'kill' && said >= plan.after) child.kill('SIGKILL')
     if (plan.how === 'term' && said >= plan.after) child.kill('SIGTERM')
@@ -118,7 +119,7 @@ class Series {
   calls = 0
   terminated = 0
   #models = noEntries()
-  #home = mkdtempSync(join(tmpdir(), 'opendiskmap-kill-'))
+  #home = mkdtempSync(join(tmpdir(), 'opendiskmap-node-kill-'))
 
   /** @param {number} round @param {string} how @returns {Promise<string | undefined>} what is wrong */
   async round(round, how) {
