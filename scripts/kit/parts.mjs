@@ -91,6 +91,11 @@ async function histories(args = []) {
   return rig(await run(process.execPath, ['__test__/rigs/histories.mjs', ...args]))
 }
 
+/** @param {string[]} [args] */
+async function nodeKill(args = []) {
+  return rig(await run(process.execPath, ['__test__/rigs/kill.mjs', ...args], { minutes: 40 }))
+}
+
 /** @param {string} file @param {string[]} [args] */
 async function measurement(file, args = []) {
   return check(await run(process.execPath, [`benches/${file}`, ...args], { minutes: 40 }))
@@ -181,6 +186,12 @@ export const parts = [
     what: 'kill -9 at random moments',
     needs: 'packages',
     run: () => runRig('kill'),
+  },
+  {
+    name: 'node-kill',
+    what: 'a process of Node, with workers, ended in every way in the middle of its calls',
+    needs: 'build',
+    run: () => nodeKill(),
   },
   {
     name: 'cut',
@@ -308,6 +319,12 @@ export const longParts = [
     what: 'kill -9 at random moments, 1,200 times',
     needs: 'packages',
     run: () => runRig('kill', ['--', '--rounds', '1200']),
+  },
+  {
+    name: 'node-kill-long',
+    what: 'a process of Node, with workers, ended in every way, 1,400 times',
+    needs: 'build',
+    run: () => nodeKill(['--rounds', '1400']),
   },
   {
     name: 'cut-long',
