@@ -26,6 +26,14 @@ rules! {
     MoveIntent = "move-intent",
     /// A table split has an intent of its own.
     SplitIntent = "split-intent",
+    /// A record's key and value are compared with their sum at the first read.
+    RecordBody = "record-body",
+    /// A table is compared with its sum at the first touch.
+    TableSum = "table-sum",
+    /// A table's sum covers the table's place.
+    TablePlace = "table-place",
+    /// The sum of a shard's page covers the shard's number.
+    PagePlace = "page-place",
 }
 
 /// Whether the rule holds. Always, but in a build made to show what happens without it.

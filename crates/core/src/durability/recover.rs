@@ -152,7 +152,7 @@ pub(crate) fn open(
         }
         let medium = Arc::new(medium);
         let shards = shards(&medium, &checkpoint);
-        match trust(&medium, &shards, map_intent != 0) {
+        match trust(&medium, &shards, &checkpoint, map_intent != 0) {
             Ok(()) => {
                 let reason = if clean { Reason::Clean } else { Reason::Killed };
                 let recovery = Recovery { reason, records: 0, time: started.elapsed() };
@@ -164,14 +164,14 @@ pub(crate) fn open(
         }
         drop(shards);
         if alive && map_intent != 0 {
-            finish_clear(&self::shards(&medium, &checkpoint));
+            finish_clear(&self::shards(&medium, &checkpoint), &checkpoint);
         }
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
         return rebuild(medium, checkpoint, checkpoints, terms, started);
     }
     if alive && map_intent != 0 {
         let medium = Arc::new(medium);
-        finish_clear(&shards(&medium, &checkpoint));
+        finish_clear(&shards(&medium, &checkpoint), &checkpoint);
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
         return rebuild(medium, checkpoint, checkpoints, terms, started);
     }
@@ -180,15 +180,15 @@ pub(crate) fn open(
 
 /// Before a rebuild of a map whose process died: a clear that was cut in two is finished, so that its records are in every
 /// shard's log. A shard where that is not possible is told by the rebuild.
-fn finish_clear(shards: &[Shard]) {
+fn finish_clear(shards: &[Shard], checkpoint: &Checkpoint) {
     for shard in shards {
-        let _ = shard.open().and_then(|()| shard.fix_up(true));
+        let _ = shard.open(checkpoint).and_then(|()| shard.fix_up(true));
     }
 }
 
-fn trust(medium: &Medium, shards: &[Shard], clearing: bool) -> Result<()> {
+fn trust(medium: &Medium, shards: &[Shard], checkpoint: &Checkpoint, clearing: bool) -> Result<()> {
     for shard in shards {
-        shard.open()?;
+        shard.open(checkpoint)?;
         if !medium.clean {
             shard.fix_up(clearing)?;
         }
@@ -305,7 +305,7 @@ impl Files {
                 Name::Segment { shard, id } if (shard as usize) < count => {
                     let counter = &mut files.counters[shard as usize].0;
                     *counter = (*counter).max(id.counter().into());
-                    if let Ok((_, header, _)) = medium.map_any(&name, Kind::Segment)
+                    if let Ok((_, header, _)) = medium.open(&name, Kind::Segment)
                         && header.id == id.0
                         && header.shard == shard
                     {
