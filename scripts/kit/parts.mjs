@@ -170,6 +170,18 @@ export const parts = [
     run: () => runRig('kill'),
   },
   {
+    name: 'flip',
+    what: 'flipped bits, lost pages, exchanged files: the right answer or an error',
+    needs: 'packages',
+    run: () => runRig('flip'),
+  },
+  {
+    name: 'flip-controls',
+    what: 'flipped bits are noticed to go unnoticed where a check is left out',
+    needs: 'packages',
+    run: () => runRig('flip', ['--features', 'negative-controls', '--', '--controls'], CONTROLS),
+  },
+  {
     name: 'full-disk',
     what: 'a file system without room: reads and deletes go on',
     needs: 'packages',
@@ -246,6 +258,12 @@ export const longParts = [
     what: 'kill at every instruction, every state opened',
     needs: 'packages',
     run: () => runRig('step', ['--', '--all']),
+  },
+  {
+    name: 'flip-all',
+    what: 'every bit of a small map, 100,000 bits of a large one',
+    needs: 'packages',
+    run: () => runRig('flip', ['--', '--long']),
   },
   {
     name: 'linearizability-long',

@@ -29,3 +29,13 @@ pub mod kill {
     pub mod script;
     pub mod supervise;
 }
+
+#[cfg(target_os = "linux")]
+pub mod flip {
+    pub mod damage;
+    pub mod files;
+    pub mod maps;
+    pub mod supervise;
+    pub mod sweep;
+    pub mod trial;
+}
