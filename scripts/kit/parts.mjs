@@ -1,5 +1,5 @@
 // The parts of `npm test` and of `npm run test:long`, in the order in which they run.
-import { readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
@@ -71,6 +71,24 @@ async function rustTests(args, filters) {
 async function runRig(bin, args = [], env = {}) {
   if (process.platform !== 'linux') return { passed: 0, failed: 0, skipped: 'it needs Linux' }
   return rig(await cargo([...RIG, '--bin', bin, ...args], { env }))
+}
+
+/** Each target for so long, beginning with the corpus that is kept; what it finds is left in fuzz/artifacts. */
+async function fuzz() {
+  const has = await run('cargo', ['+nightly', 'fuzz', '--version'], { show: 'nothing' })
+  if (has.code !== 0) {
+    return { passed: 0, failed: 0, skipped: 'it needs a nightly toolchain and cargo-fuzz' }
+  }
+  const counts = []
+  for (const target of ['image', 'codecs', 'operations']) {
+    // New inputs go to a directory of their own: the kept corpus stays small.
+    const found = join('fuzz', 'target', 'corpus', target)
+    mkdirSync(join(root, found), { recursive: true })
+    const limits = ['-max_total_time=1800', '-rss_limit_mb=2048', '-timeout=20', '-max_len=400']
+    const args = ['+nightly', 'fuzz', 'run', target, found, join('fuzz', 'corpus', target)]
+    counts.push(check(await cargo([...args, '--', ...limits], { minutes: 60 })))
+  }
+  return sum(counts)
 }
 
 /** @param {string[]} [args] */
@@ -264,6 +282,12 @@ export const longParts = [
     what: 'every bit of a small map, 100,000 bits of a large one',
     needs: 'packages',
     run: () => runRig('flip', ['--', '--long']),
+  },
+  {
+    name: 'fuzz',
+    what: 'half an hour of libFuzzer for each target: a map directory, codecs, calls',
+    needs: 'packages',
+    run: fuzz,
   },
   {
     name: 'linearizability-long',

@@ -31,6 +31,9 @@ pub mod kill {
 }
 
 #[cfg(target_os = "linux")]
+pub mod fuzz;
+
+#[cfg(target_os = "linux")]
 pub mod flip {
     pub mod damage;
     pub mod files;

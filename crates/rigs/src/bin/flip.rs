@@ -28,6 +28,7 @@ fn main() -> ExitCode {
             }
             None => Err(io::Error::other("a sweep without its arguments")),
         },
+        ["pack", directory] => sweep::pack(std::path::Path::new(directory)).map(|()| true),
         ["make", kind, work] => sweep::make(kind, std::path::Path::new(work)).map(|()| true),
         _ => supervise::Arguments::parse(words.iter().map(ToString::to_string))
             .map_err(io::Error::other)

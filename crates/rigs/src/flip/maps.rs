@@ -21,11 +21,21 @@ pub enum Kind {
     Killed,
     /// Some hundred megabytes in four shards, closed.
     Large,
+    /// What the fuzzers begin with: two shards with little in them, closed.
+    Seed,
+    /// The same, left as a killed process leaves it.
+    SeedKilled,
 }
 
 impl Kind {
-    pub const ALL: [(Kind, &str); 4] =
-        [(Kind::Small, "small"), (Kind::Rich, "rich"), (Kind::Killed, "killed"), (Kind::Large, "large")];
+    pub const ALL: [(Kind, &str); 6] = [
+        (Kind::Small, "small"),
+        (Kind::Rich, "rich"),
+        (Kind::Killed, "killed"),
+        (Kind::Large, "large"),
+        (Kind::Seed, "seed"),
+        (Kind::SeedKilled, "seed-killed"),
+    ];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -42,7 +52,7 @@ impl Kind {
         let mut model = Model::new();
         let shards = match self {
             Kind::Small => 1,
-            Kind::Rich | Kind::Killed => 2,
+            Kind::Rich | Kind::Killed | Kind::Seed | Kind::SeedKilled => 2,
             Kind::Large => 4,
         };
         let made = directory.with_extension("made");
@@ -52,9 +62,10 @@ impl Kind {
             Kind::Small => small(&map, &mut model),
             Kind::Rich | Kind::Killed => rich(&map, &mut model),
             Kind::Large => large(&map, &mut model),
+            Kind::Seed | Kind::SeedKilled => seed(&map, &mut model),
         };
         filled.map_err(io::Error::other)?;
-        if self == Kind::Killed {
+        if matches!(self, Kind::Killed | Kind::SeedKilled) {
             // What a kill leaves is what stands in the files now.
             Files::read(&made)?.restore(directory)?;
             map.close().map_err(io::Error::other)?;
@@ -89,6 +100,31 @@ fn small(map: &Map, model: &mut Model) -> Result<()> {
         put(map, model, index, 1, 50 + index % 80)?;
     }
     (400..430).try_for_each(|index| remove(map, model, index))
+}
+
+/// What a `Seed` holds.
+#[must_use]
+pub fn seeded() -> Model {
+    let mut model = Model::new();
+    for index in 0..24usize {
+        if !index.is_multiple_of(7) {
+            model.insert(key(index), value(index, 1, 12 + index));
+        }
+    }
+    model
+}
+
+fn seed(map: &Map, model: &mut Model) -> Result<()> {
+    for index in 0..24 {
+        put(map, model, index, 0, 9)?;
+    }
+    map.clear()?;
+    model.clear();
+    for index in 0..24 {
+        put(map, model, index, 1, 12 + index)?;
+    }
+    map.flush()?;
+    (0..24).step_by(7).try_for_each(|index| remove(map, model, index))
 }
 
 fn rich(map: &Map, model: &mut Model) -> Result<()> {

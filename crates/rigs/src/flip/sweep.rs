@@ -142,6 +142,17 @@ pub fn make(kind: &str, work: &Path) -> io::Result<()> {
     model::save(&stored, &work.join("model"))
 }
 
+/// Makes the images that the fuzzers begin with anew.
+pub fn pack(directory: &Path) -> io::Result<()> {
+    for (name, kind) in crate::fuzz::image::KINDS {
+        let made = directory.join("map");
+        let (files, _) = kind.make(&made)?;
+        fs::remove_dir_all(&made)?;
+        fs::write(directory.join(name), crate::fuzz::packed::pack(&files))?;
+    }
+    Ok(())
+}
+
 /// Tries this part of the damages. A line for each finding, and a last one with the counts. `limit` is told how many more
 /// bytes of memory may be asked for, before each damaged map.
 pub fn run(task: &Task, limit: impl Fn(usize)) -> io::Result<()> {
