@@ -154,6 +154,28 @@ fn an_extent_that_does_not_say_whose_it_is_any_more_is_kept_with_its_value() {
 }
 
 #[test]
+fn an_index_is_mended_beside_a_damaged_extent() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    let map = Map::open(&path, &options(1)).unwrap();
+    for number in 0..300 {
+        map.put(&key(number), &stored(number)).unwrap();
+    }
+    map.put(b"long", &vec![7; 300_000]).unwrap();
+    map.close().unwrap();
+    edit(&file(&path, "ext-"), |bytes| bytes[5000] ^= 4);
+    edit(&file(&path, "idx-"), |bytes| bytes[PAGE + 64 + 16 * 500] ^= 4);
+    for read_only in [true, false] {
+        let map = Map::open(&path, &Options { read_only, ..options(1) }).unwrap();
+        for number in 0..300 {
+            assert_eq!(map.get(&key(number)).unwrap().as_deref(), Some(&stored(number)[..]), "key {number}");
+        }
+        assert_eq!(map.get(b"long").unwrap_err().code(), Code::Corrupt);
+        assert_eq!(map.len(), 301);
+    }
+}
+
+#[test]
 fn a_refused_open_leaves_no_pid_behind() {
     let directory = scratch();
     let path = directory.path().join("map");
