@@ -131,7 +131,7 @@ test('what fails halfway poisons its part of the map: ERR_POISONED until it is o
   for (const name of next) mkdirSync(name)
   flip(file, 4096 + 64 + 16 * 500)
   const map = DiskMap.open(path, codecs)
-  fails(t, 'ERR_IO', () => map.get('1'))
+  fails(t, 'ERR_CORRUPT', () => map.get('1'))
   const calls = [
     () => map.get('1'),
     () => map.has('1'),

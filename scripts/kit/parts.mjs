@@ -1,5 +1,5 @@
 // The parts of `npm test` and of `npm run test:long`, in the order in which they run.
-import { readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
@@ -85,6 +85,25 @@ async function cut(args) {
  * @param {string[]} args
  */
 const sim = (...args) => runRig('sim', ['--features', 'negative-controls', '--', ...args], CONTROLS)
+
+
+/** Each target for so long, beginning with the corpus that is kept; what it finds is left in fuzz/artifacts. */
+async function fuzz() {
+  const has = await run('cargo', ['+nightly', 'fuzz', '--version'], { show: 'nothing' })
+  if (has.code !== 0) {
+    return { passed: 0, failed: 0, skipped: 'it needs a nightly toolchain and cargo-fuzz' }
+  }
+  const counts = []
+  for (const target of ['image', 'codecs', 'operations']) {
+    // New inputs go to a directory of their own: the kept corpus stays small.
+    const found = join('fuzz', 'target', 'corpus', target)
+    mkdirSync(join(root, found), { recursive: true })
+    const limits = ['-max_total_time=1800', '-rss_limit_mb=2048', '-timeout=20', '-max_len=400']
+    const args = ['+nightly', 'fuzz', 'run', target, found, join('fuzz', 'corpus', target)]
+    counts.push(check(await cargo([...args, '--', ...limits], { minutes: 60 })))
+  }
+  return sum(counts)
+}
 
 /** @param {string[]} [args] */
 async function histories(args = []) {
@@ -204,6 +223,18 @@ export const parts = [
     what: 'power cuts worked out from a trace of the engine',
     needs: 'packages',
     run: () => sim('--cuts', '10000'),
+  },
+  {
+    name: 'flip',
+    what: 'flipped bits, lost pages, exchanged files: the right answer or an error',
+    needs: 'packages',
+    run: () => runRig('flip'),
+  },
+  {
+    name: 'flip-controls',
+    what: 'flipped bits are noticed to go unnoticed where a check is left out',
+    needs: 'packages',
+    run: () => runRig('flip', ['--features', 'negative-controls', '--', '--controls'], CONTROLS),
   },
   {
     name: 'full-disk',
@@ -337,6 +368,18 @@ export const longParts = [
     what: 'a hundred thousand power cuts and more',
     needs: 'packages',
     run: () => sim('--cuts', '100000', '--seed', '1000000'),
+  },
+  {
+    name: 'flip-all',
+    what: 'every bit of a small map, 100,000 bits of a large one',
+    needs: 'packages',
+    run: () => runRig('flip', ['--', '--long']),
+  },
+  {
+    name: 'fuzz',
+    what: 'half an hour of libFuzzer for each target: a map directory, codecs, calls',
+    needs: 'packages',
+    run: fuzz,
   },
   {
     name: 'linearizability-long',

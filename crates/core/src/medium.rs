@@ -3,11 +3,13 @@
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::file::{self, Header, Kind};
 use crate::layout::hash::Keys;
-use crate::layout::{head, intent};
+use crate::layout::{PAGE, head, intent};
 use crate::log::spare::Spare;
 use crate::mem::{Access, Region};
+use crate::rules::{Rule, holds};
 use crate::sys::{self, Dir, FileId};
 use crate::{Code, Error, Result};
+use std::fs::File;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -79,9 +81,12 @@ impl Medium {
         let mut header = Header { kind, shard, id, length: len as u64, file: sys::FileId::default(), predecessor };
         let region = if self.writable {
             let made = match self.dir.create_file(name, len as u64) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    self.dir.unlink(name).and_then(|()| self.dir.create_file(name, len as u64))
-                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.dir.unlink(name) {
+                    Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                        return Err(Error::corrupt(format_args!("a directory stands in the place of {name}")));
+                    }
+                    gone => gone.and_then(|()| self.dir.create_file(name, len as u64)),
+                },
                 made => made,
             };
             let made = made.and_then(|file| {
@@ -113,33 +118,13 @@ impl Medium {
 
     /// Maps a file that must be the map's own, and the very one that was made for it.
     pub fn map(&self, name: &str, kind: Kind, shard: u32, id: u64) -> Result<Region> {
-        let (region, header, same) = self.map_any(name, kind)?;
-        if header.shard != shard || header.id != id || header.length != region.len() as u64 {
+        let (file, header, same) = self.open(name, kind)?;
+        if header.shard != shard || header.id != id {
             return Err(Error::corrupt(format_args!("{name} is not the file that its name says")));
         }
         // Segments are the truth wherever they lie; what is derived from them counts only where it was derived.
         if kind != Kind::Segment && !same && !self.same_files {
             return Err(Error::corrupt(format_args!("{name} is a copy: its index cannot be trusted")));
-        }
-        region.set_owner(self.owner(kind, shard));
-        Ok(region)
-    }
-
-    /// Whom a page concerns that is not there any more: a shard, or all of them.
-    pub fn owner(&self, kind: Kind, shard: u32) -> u64 {
-        if kind == Kind::Head { self.number << 8 } else { (self.number << 8) + 1 + u64::from(shard) }
-    }
-
-    /// Maps a file by its kind; the last part says whether it is the file that its header names.
-    pub fn map_any(&self, name: &str, kind: Kind) -> Result<(Region, Header, bool)> {
-        let fail = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => Error::corrupt(format_args!("{name} is missing")),
-            _ => Error::os(format_args!("open {name}"), &error),
-        };
-        let file = self.dir.open_file(name, self.writable).map_err(fail)?;
-        let len = file.metadata().map_err(fail)?.len();
-        if len < file::HEADER as u64 || len % 8 != 0 {
-            return Err(Error::corrupt(format_args!("{name} is cut off")));
         }
         let access = if self.writable { Access::Shared } else { Access::Private };
         let region = Region::map(&file, access).map_err(|error| match error.kind() {
@@ -150,15 +135,35 @@ impl Medium {
             .caused_by(&error),
             _ => Error::os(format_args!("map {name}"), &error),
         })?;
+        region.set_owner(self.owner(kind, shard));
+        Ok(region)
+    }
+
+    /// Whom a page concerns that is not there any more: a shard, or all of them.
+    pub fn owner(&self, kind: Kind, shard: u32) -> u64 {
+        if kind == Kind::Head { self.number << 8 } else { (self.number << 8) + 1 + u64::from(shard) }
+    }
+
+    /// Opens a file whose header verifies and names its length; the last part says whether it is the file that its header
+    /// names. Before anything is mapped: a foreign file may be of any length.
+    pub fn open(&self, name: &str, kind: Kind) -> Result<(File, Header, bool)> {
+        let fail = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Error::corrupt(format_args!("{name} is missing")),
+            io::ErrorKind::UnexpectedEof => Error::corrupt(format_args!("{name} is cut off")),
+            _ => Error::os(format_args!("open {name}"), &error),
+        };
+        let file = self.dir.open_file(name, self.writable).map_err(fail)?;
+        let len = file.metadata().map_err(fail)?.len();
         let mut bytes = [0; file::HEADER];
-        for (at, word) in bytes.chunks_exact_mut(8).enumerate() {
-            word.copy_from_slice(&region.load(at * 8).to_le_bytes());
-        }
+        sys::read_at(&file, &mut bytes, 0).map_err(fail)?;
         let Some(header) = Header::decode(&bytes, kind, &self.keys) else {
             return Err(Error::corrupt(format_args!("the header of {name} does not verify")));
         };
-        let same = region.file_id() == header.file;
-        Ok((region, header, same))
+        if header.length != len || len % 8 != 0 {
+            return Err(Error::corrupt(format_args!("{name} has {len} bytes and not {}", header.length)));
+        }
+        let same = sys::file_id(&file).map_err(fail)? == header.file;
+        Ok((file, header, same))
     }
 
     /// Whether the name still leads to the file that is in use, and whether that is as long as it was. Without an id any file
@@ -274,9 +279,10 @@ impl<'a> Page<'a> {
         self.store(head::INTENT, 0);
     }
 
-    /// The page's sum as its words stand now.
+    /// The page's sum as its words stand now, and the shard's number, so that no shard takes another's page for its own.
     pub fn sum(self, keys: &Keys) -> u64 {
+        let number = if holds(Rule::PagePlace) { (self.base / PAGE - 1) as u64 } else { 0 };
         let words = (head::SUM + 8..head::SHARD_LEN).step_by(8);
-        keys.sum_words(words.map(|field| self.load(field)))
+        keys.sum_words(std::iter::once(number).chain(words.map(|field| self.load(field))))
     }
 }

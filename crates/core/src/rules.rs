@@ -60,6 +60,14 @@ rules! {
     ErrorIsNoDamage = "error-is-no-damage",
     /// A flush syncs the log before its checkpoint says that it is on the disk.
     FlushSyncsLog = "flush-syncs-log",
+    /// A record's key and value are compared with their sum at the first read.
+    RecordBody = "record-body",
+    /// A table is compared with its sum at the first touch.
+    TableSum = "table-sum",
+    /// A table's sum covers the table's place.
+    TablePlace = "table-place",
+    /// The sum of a shard's page covers the shard's number.
+    PagePlace = "page-place",
 }
 
 /// Whether the rule holds. Always, but in a build made to show what happens without it.

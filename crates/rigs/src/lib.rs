@@ -68,3 +68,16 @@ pub mod cut {
     pub mod word;
     pub mod writeback;
 }
+
+#[cfg(target_os = "linux")]
+pub mod fuzz;
+
+#[cfg(target_os = "linux")]
+pub mod flip {
+    pub mod damage;
+    pub mod files;
+    pub mod maps;
+    pub mod supervise;
+    pub mod sweep;
+    pub mod trial;
+}

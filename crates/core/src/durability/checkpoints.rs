@@ -1,6 +1,6 @@
 //! The two checkpoint files, written in turn, so that a power cut while one is written leaves the other.
 
-use crate::layout::checkpoint::{Checkpoint, Invalid, MAX_LEN};
+use crate::layout::checkpoint::{BODY, Checkpoint, Invalid};
 use crate::layout::{PAGE, names};
 use crate::medium::Medium;
 use crate::rules::{Rule, holds};
@@ -41,11 +41,7 @@ pub(crate) fn read(dir: &Dir) -> Result<Found> {
     let mut newest: Option<(Checkpoint, usize)> = None;
     let (mut torn, mut present) = (false, false);
     for (which, name) in names::CHECKPOINTS.into_iter().enumerate() {
-        if dir.file_len(name).is_ok_and(|len| len > MAX_LEN as u64) {
-            (torn, present) = (true, true);
-            continue;
-        }
-        let bytes = match dir.read(name) {
+        let bytes = match read_file(dir, name) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(Error::os(format_args!("read {name}"), &error)),
@@ -85,6 +81,15 @@ pub(crate) fn read(dir: &Dir) -> Result<Found> {
         }
         None if present => Err(Error::corrupt("neither checkpoint verifies")),
         None => Ok(Found::Nothing),
+    }
+}
+
+/// As much of a file as its checkpoint takes; of one that holds none only what shows that.
+fn read_file(dir: &Dir, name: &str) -> io::Result<Vec<u8>> {
+    let first = dir.read_start(name, BODY)?;
+    match Checkpoint::length(&first) {
+        Some(length) => dir.read_start(name, length),
+        None => Ok(first),
     }
 }
 

@@ -129,7 +129,7 @@ pub(crate) fn open(
         }
         let medium = Arc::new(medium);
         let shards = shards(&medium, &checkpoint);
-        match trust(&medium, &shards, map_intent != 0) {
+        match trust(&medium, &shards, &checkpoint, map_intent != 0) {
             Ok(undone) => {
                 let reason = if clean { Reason::Clean } else { Reason::Killed };
                 let recovery = Recovery::new(reason, undone, started.elapsed());
@@ -141,14 +141,14 @@ pub(crate) fn open(
         }
         drop(shards);
         if alive && map_intent != 0 {
-            finish_clear(&self::shards(&medium, &checkpoint));
+            finish_clear(&self::shards(&medium, &checkpoint), &checkpoint);
         }
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
         return rebuild(medium, checkpoint, checkpoints, terms, started, &clears);
     }
     if alive && map_intent != 0 {
         let medium = Arc::new(medium);
-        finish_clear(&shards(&medium, &checkpoint));
+        finish_clear(&shards(&medium, &checkpoint), &checkpoint);
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
         return rebuild(medium, checkpoint, checkpoints, terms, started, &clears);
     }
@@ -157,16 +157,16 @@ pub(crate) fn open(
 
 /// Before a rebuild of a map whose process died: a clear that was cut in two is finished, so that its records are in every
 /// shard's log. A shard where that is not possible is told by the rebuild.
-fn finish_clear(shards: &[Shard]) {
+fn finish_clear(shards: &[Shard], checkpoint: &Checkpoint) {
     for shard in shards {
-        let _ = shard.open().and_then(|()| shard.fix_up(true));
+        let _ = shard.open(checkpoint).and_then(|()| shard.fix_up(true));
     }
 }
 
-fn trust(medium: &Medium, shards: &[Shard], clearing: bool) -> Result<Vec<ShardRecovery>> {
+fn trust(medium: &Medium, shards: &[Shard], checkpoint: &Checkpoint, clearing: bool) -> Result<Vec<ShardRecovery>> {
     let mut undone = vec![ShardRecovery::default(); shards.len()];
     for (shard, undone) in shards.iter().zip(&mut undone) {
-        shard.open()?;
+        shard.open(checkpoint)?;
         if !medium.clean {
             undone.dropped = shard.fix_up(clearing)?;
         }
@@ -323,9 +323,9 @@ impl Files {
                 Name::Segment { shard, id } if (shard as usize) < count => {
                     let counter = &mut files.counters[shard as usize].0;
                     *counter = (*counter).max(id.counter().into());
-                    match medium.map_any(&name, Kind::Segment) {
-                        Ok((region, header, _)) if header.id == id.0 && header.shard == shard => {
-                            files.log_bytes += region.len() as u64;
+                    match medium.open(&name, Kind::Segment) {
+                        Ok((_, header, _)) if header.id == id.0 && header.shard == shard => {
+                            files.log_bytes += header.length;
                             files.successors[shard as usize].entry(header.predecessor).or_default().push(id);
                         }
                         // One that is only not readable now must not be taken for one that is not there.

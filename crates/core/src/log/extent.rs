@@ -1,6 +1,6 @@
 //! Extents: a value too long for the log, in a file of its own that is written once.
 
-use crate::layout::extent::{Descriptor, KEY_HASH, VALUE_AT};
+use crate::layout::extent::{Descriptor, KEY_HASH, KEY_HASH_SUM, PREFACE, VALUE_AT};
 use crate::layout::file::{HEADER, Header, Kind};
 use crate::layout::names;
 use crate::layout::segment::SegmentId;
@@ -44,9 +44,11 @@ fn write_file(
         file: sys::file_id(&file)?,
         predecessor: 0,
     };
-    let mut first = [0; KEY_HASH + 8];
+    let mut first = [0; PREFACE];
     first[..HEADER].copy_from_slice(&header.encode(&medium.keys));
-    first[KEY_HASH..].copy_from_slice(&hash.to_le_bytes());
+    first[KEY_HASH..KEY_HASH_SUM].copy_from_slice(&hash.to_le_bytes());
+    let sum = medium.keys.sum(&first[..KEY_HASH_SUM]);
+    first[KEY_HASH_SUM..].copy_from_slice(&sum.to_le_bytes());
     sys::write_at(&file, &first, 0)?;
     sys::write_at(&file, value, VALUE_AT as u64)
 }
@@ -124,19 +126,35 @@ pub(crate) fn verifies(medium: &Medium, shard: u32, descriptor: &Descriptor) -> 
     Ok(hasher.digest().max(1) == descriptor.sum)
 }
 
-/// The key's hash that an extent was written for; `None` if the file is not whole.
-pub(crate) fn key_hash(medium: &Medium, shard: u32, id: SegmentId) -> io::Result<Option<u64>> {
-    let mut first = [0; KEY_HASH + 8];
-    let file = medium.dir.open_file(&names::extent(shard, id), false);
-    match file.and_then(|file| sys::read_at(&file, &mut first, 0)) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
-            return Ok(None);
-        }
-        read => read?,
+/// For which key an extent was written.
+pub(crate) enum WrittenFor {
+    Hash(u64),
+    /// Its writer died before it began.
+    Nobody,
+    /// It does not say, or not so that it can be believed.
+    Unknown,
+}
+
+pub(crate) fn written_for(medium: &Medium, shard: u32, id: SegmentId) -> WrittenFor {
+    let mut first = [0; PREFACE];
+    let read = medium.dir.open_file(&names::extent(shard, id), false);
+    match read.and_then(|file| sys::read_at(&file, &mut first, 0)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return WrittenFor::Nobody,
+        // One that cannot be read just now may be anybody's.
+        Err(_) => return WrittenFor::Unknown,
+        Ok(()) => {}
     }
-    let header = first[..HEADER].try_into().ok().and_then(|bytes| Header::decode(bytes, Kind::Extent, &medium.keys));
-    let own = header.is_some_and(|header| header.shard == shard && header.id == id.0);
-    Ok(own.then(|| crate::layout::get_u64(&first, KEY_HASH)))
+    if first == [0; PREFACE] {
+        return WrittenFor::Nobody;
+    }
+    let (head, sum) = first.split_at(KEY_HASH_SUM);
+    let header = head.first_chunk().and_then(|head| Header::decode(head, Kind::Extent, &medium.keys));
+    match header {
+        Some(header) if header.shard == shard && header.id == id.0 && sum == medium.keys.sum(head).to_le_bytes() => {
+            WrittenFor::Hash(crate::layout::get_u64(&first, KEY_HASH))
+        }
+        _ => WrittenFor::Unknown,
+    }
 }
 
 /// Makes an extent durable; one that is gone was superseded and needs no sync.

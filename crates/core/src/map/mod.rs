@@ -8,6 +8,8 @@ mod capacity_test;
 mod conditional;
 mod cursor;
 mod flusher;
+#[cfg(test)]
+mod hash_dos_test;
 mod instance;
 mod options;
 mod pins;

@@ -19,6 +19,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A pid has fewer digits.
+const OWNER_LEN: usize = 32;
+
 /// What tells one opening of a map from every other, of this directory and of others: plain data that holds nothing open.
 /// [`Map::attach`](crate::Map::attach) finds the open map by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -266,10 +269,10 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
             if let Ok(mode) = dir.mode_of(names::CHECKPOINTS[which]) {
                 dir.set_mode(mode);
             }
-            if writable {
-                write_owner(&dir)?;
-            }
-            recover::open(dir, which, *checkpoint, torn, same, &terms)?
+            let owner = if writable { Some(Owner::announce(&dir)?) } else { None };
+            recover::open(dir, which, *checkpoint, torn, same, &terms).inspect_err(|_| {
+                owner.inspect(Owner::withdraw);
+            })?
         }
         Found::Nothing => {
             check_unfinished(&dir, path)?;
@@ -304,7 +307,7 @@ fn lock(dir: &Dir, path: &Path, shared: bool) -> Result<()> {
     match dir.lock(kind) {
         Ok(true) => Ok(()),
         Ok(false) => {
-            let owner = dir.read(names::OWNER).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let owner = dir.read_start(names::OWNER, OWNER_LEN).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let pid = owner.as_deref().map(str::trim).and_then(|pid| pid.parse::<u32>().ok());
             let holder = match pid {
                 Some(pid) if pid == std::process::id() => "another copy of opendiskmap in this process".into(),
@@ -331,25 +334,51 @@ fn write_owner(dir: &Dir) -> Result<()> {
     }
 }
 
+/// What stood in `OWNER` before, to be put back if the map cannot be opened: a refused open changes nothing.
+struct Owner {
+    dir: Dir,
+    before: Option<Vec<u8>>,
+}
+
+impl Owner {
+    fn announce(dir: &Dir) -> Result<Owner> {
+        let before = dir.read_start(names::OWNER, OWNER_LEN).ok();
+        let dir = dir.again().map_err(|error| Error::os("open the map's directory again", &error))?;
+        write_owner(&dir)?;
+        Ok(Owner { dir, before })
+    }
+
+    fn withdraw(&self) {
+        let _ = match &self.before {
+            Some(before) => self.dir.write(names::OWNER, before),
+            None => self.dir.unlink(names::OWNER),
+        };
+    }
+}
+
 /// A directory without a checkpoint is free, or was being made into a map when the process died. Nothing is touched before
 /// every name has been looked at: what is not ours, or not certainly empty, stays.
 fn check_unfinished(dir: &Dir, path: &Path) -> Result<()> {
     let names = dir.list().map_err(|error| Error::os("list the map's directory", &error))?;
+    // A file that is longer than ours is at that age is not read to its end to find that out.
+    let is_ours = |name: &str, most: usize, looks: &dyn Fn(&[u8]) -> bool| {
+        dir.read_start(name, most + 1).is_ok_and(|bytes| bytes.len() <= most && looks(&bytes))
+    };
     for name in &names {
         let ours = match names::parse(name) {
             None => false,
             Some(Name::Head) => {
                 // A power cut keeps some of its sectors and not others; no other file has this name and this length.
-                let ours =
-                    |bytes: &[u8]| is_blank_or(bytes, &Kind::Head.magic().to_le_bytes()) || bytes.len() == head::LEN;
-                dir.read(name).is_ok_and(|bytes| ours(&bytes))
+                let looks =
+                    |bytes: &[u8]| bytes.len() == head::LEN || is_blank_or(bytes, &Kind::Head.magic().to_le_bytes());
+                is_ours(name, head::LEN, &looks)
             }
             // Whole only under its next name.
             Some(Name::Checkpoint) if name == names::FIRST_CHECKPOINT => {
                 dir.file_len(name).is_ok_and(|len| len % PAGE as u64 == 0)
             }
-            Some(Name::Checkpoint) => dir.read(name).is_ok_and(|bytes| is_blank_or(&bytes, CHECKPOINT_MAGIC)),
-            Some(Name::Owner) => dir.read(name).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_digit)),
+            Some(Name::Checkpoint) => is_ours(name, PAGE, &|bytes| is_blank_or(bytes, CHECKPOINT_MAGIC)),
+            Some(Name::Owner) => is_ours(name, OWNER_LEN, &|bytes| bytes.iter().all(u8::is_ascii_digit)),
             Some(_) => {
                 return Err(Error::corrupt(format_args!(
                     "{} has records or an index, and no checkpoint",

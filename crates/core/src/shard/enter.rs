@@ -1,6 +1,6 @@
 //! Entering a log's records into an empty index: in groups, whose cache misses overlap, and on several threads.
 
-use super::Shard;
+use super::{REBUILDING, Shard};
 use crate::durability::report::RebuildProgress;
 use crate::index::{Place, Probe, Queue};
 use crate::layout::head;
@@ -12,6 +12,7 @@ use crate::mem::{Guard, enter};
 use crate::parallel;
 use crate::{Error, Result};
 use parking_lot::{Mutex, RwLock};
+use std::sync::atomic::Ordering;
 
 /// While an index is made, a slot may name a tombstone; this bit of its reference says so. No segment is long enough for
 /// an offset that has it.
@@ -153,8 +154,11 @@ impl Shard {
         Ok(())
     }
 
-    /// The extents that live records name must be whole; their bytes.
+    /// The extents that live records name must be whole; their bytes. Where an index is made anew in place the old one is gone
+    /// by now: whoever reads the extent is told of it, and all other keys are served.
     fn verify_extents(&self, places: &[RecordRef], threads: usize) -> Result<u64> {
+        // Acquire: the state was stored by this thread or by the one that started it.
+        let in_place = self.state.load(Ordering::Acquire) == REBUILDING;
         let lengths = parallel::map(threads, places, |_, &place| {
             let guard = enter();
             let record = self.log.record(place, &guard)?;
@@ -163,7 +167,7 @@ impl Shard {
                 .probe(hash, record.key(), &guard)?
                 .is_some_and(|(_, _, found)| found.is_some_and(|found| found.place == place));
             let Some(descriptor) = record.extent().filter(|_| wins) else { return Ok(0) };
-            if extent::verifies(&self.medium, self.number, &descriptor)? {
+            if in_place || extent::verifies(&self.medium, self.number, &descriptor)? {
                 return Ok(descriptor.len);
             }
             Err(Error::corrupt(format_args!(

@@ -27,6 +27,7 @@ pub(crate) use snapshot::{Frozen, Snapshot};
 pub(crate) use write::{Body, Change, Expect};
 
 use crate::index::{Index, Queue};
+use crate::layout::checkpoint::Checkpoint;
 use crate::layout::extent::Descriptor;
 use crate::layout::file::Kind;
 use crate::layout::head;
@@ -146,19 +147,22 @@ impl Shard {
         self.page().load(head::ENTRIES)
     }
 
-    /// Brings back what the heap knows of a shard whose mapping is trusted. After a clean close all sums must match.
-    pub fn open(&self) -> Result<()> {
+    /// Brings back what the heap knows of a shard whose mapping is trusted. After a clean close all sums must match; after
+    /// a kill at least what the checkpoint knows: its generation, and whether there is a log.
+    pub fn open(&self, checkpoint: &Checkpoint) -> Result<()> {
         let page = self.page();
-        if !self.is_written() {
-            return match page.load(head::ROOT) | page.load(head::TAIL) | page.load(head::ENTRIES) {
-                0 => Ok(()),
-                // A process died while it made the shard's first files; they are made again.
-                _ if !self.medium.clean => Ok(()),
-                _ => Err(self.damage("the page of a shard without files is not empty")),
-            };
-        }
         if self.medium.clean && page.load(head::SUM) != page.sum(&self.medium.keys) {
             return Err(self.damage("the shard's page does not match its sum"));
+        }
+        if page.load(head::GENERATION) != u64::from(checkpoint.generation) {
+            return Err(self.damage("the shard's page is of another generation"));
+        }
+        if !self.is_written() {
+            return match checkpoint.shards.get(self.number as usize).is_some_and(|noted| !noted.chain.is_empty()) {
+                // A process may have died while it made the shard's first files; they are made again.
+                false => Ok(()),
+                true => Err(self.damage("the shard's page knows of no log, and there is one")),
+            };
         }
         self.log.open_tables()?;
         if self.medium.clean {

@@ -217,13 +217,13 @@ impl Shard {
         }
     }
 
-    /// Whether a live record holds the extent: its file says for which hash it was written.
+    /// Whether a live record holds the extent, or may: its file says for which hash it was written. One that is damaged there
+    /// may still hold a whole value, and stays.
     fn names_extent(&self, id: SegmentId) -> bool {
-        let hash = match extent::key_hash(&self.medium, self.number, id) {
-            Ok(Some(hash)) => hash,
-            Ok(None) => return false,
-            // One that cannot be read just now may be anybody's.
-            Err(_) => return true,
+        let hash = match extent::written_for(&self.medium, self.number, id) {
+            extent::WrittenFor::Hash(hash) => hash,
+            extent::WrittenFor::Nobody => return false,
+            extent::WrittenFor::Unknown => return true,
         };
         let guard = enter();
         let _writer = self.writer.read();
@@ -240,15 +240,14 @@ impl Shard {
     /// The last step of a clean close: sums for tables, directory, segment table and page, all of it durable but the page.
     pub fn write_sums(&self) -> Result<()> {
         self.log.drop_prepared();
-        if !self.is_written() {
-            return Ok(());
-        }
         let _writer: Locked<'_> = self.lock_for_upkeep()?;
-        self.index.write_sums()?;
-        if holds(Rule::SyncIndex) {
-            self.index.sync()?;
+        if self.is_written() {
+            self.index.write_sums()?;
+            if holds(Rule::SyncIndex) {
+                self.index.sync()?;
+            }
+            self.log.write_sums()?;
         }
-        self.log.write_sums()?;
         let page = self.page();
         page.store(head::SUM, page.sum(&self.medium.keys));
         Ok(())

@@ -86,7 +86,14 @@ impl Shard {
                 Probe::Vacant { slot: Some(slot), hash: before } if before != EMPTY || place.table.used() < FULL => {
                     break (place, slot, before, None);
                 }
-                Probe::Vacant { .. } => self.rewrite_table(&place, &mut writer, guard)?,
+                Probe::Vacant { .. } => match self.rewrite_table(&place, &mut writer, guard) {
+                    // Before its intent, or the shard is poisoned: damage of the index is mended here as well.
+                    Err(error) if error.is_of_index() => {
+                        self.check_open()?;
+                        self.rebuild_locked(&mut writer, guard)?;
+                    }
+                    rewritten => rewritten?,
+                },
                 Probe::Live { slot, .. } => break (place, slot, hash, old),
             }
         };

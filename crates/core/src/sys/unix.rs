@@ -136,32 +136,47 @@ impl Dir {
     }
 
     pub fn open_file(&self, name: &str, write: bool) -> io::Result<File> {
-        let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
-        let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        faults::check(Call::Openat)?;
-        Ok(File::from(rfs::openat(&self.fd, name, flags, Mode::empty())?))
+        self.open_regular(name, if write { OFlags::RDWR } else { OFlags::RDONLY })
     }
 
-    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+    /// No link is followed, and what is no file is refused: a pipe would be waited for, without `NONBLOCK` already here.
+    fn open_regular(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        use rustix::io::Errno;
+        let foreign = || io::Error::new(io::ErrorKind::InvalidData, format!("{name} is not a regular file"));
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        faults::check(Call::Openat)?;
+        match rfs::openat(&self.fd, name, flags, self.file_mode) {
+            Ok(fd) if rfs::FileType::from_raw_mode(rfs::fstat(&fd)?.st_mode).is_file() => Ok(File::from(fd)),
+            Ok(_) | Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => Err(foreign()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The first bytes of a file, at most so many: its length may be anything.
+    pub fn read_start(&self, name: &str, most: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let mut file = self.open_file(name, false)?;
+        let file = self.open_file(name, false)?;
         faults::check(Call::Pread)?;
-        file.read_to_end(&mut bytes)?;
+        file.take(most as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
     /// Replaces a small file in place; nothing durable hangs on it.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        faults::check(Call::Openat)?;
-        let mut file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
+        let mut file = self.open_regular(name, OFlags::WRONLY | OFlags::CREATE)?;
         trace::created(name, &file);
+        set_len(&file, 0)?;
         faults::check(Call::Pwrite)?;
         check_limit(bytes.len() as u64)?;
         file.write_all(bytes)?;
         trace::length(&file);
         trace::written(&file, 0, bytes);
         Ok(())
+    }
+
+    /// The same directory under another descriptor. It shares the lock, which is gone only when both are.
+    pub fn again(&self) -> io::Result<Dir> {
+        Ok(Dir { fd: self.fd.try_clone()?, file_mode: self.file_mode })
     }
 
     pub fn unlink(&self, name: &str) -> io::Result<()> {
