@@ -92,9 +92,17 @@ export interface NativeMap {
   flush(): Promise<void>
   flushSync(): void
   compact(): Promise<void>
+  backup(path: string): NativeBackup
   stats(): object
   identity(): NativeIdentity
   close(): void
+}
+
+/** A backup under way. */
+export interface NativeBackup {
+  readonly done: Promise<void>
+  progress(): { bytes: number; totalBytes: number }
+  callOff(): void
 }
 
 /** One open map of one thread. */

@@ -157,7 +157,8 @@ function checkCapacity(capacity: unknown, native: NativeOptions): void {
   native.capacityBytes = whole('capacity.bytes', bytes, 0, most)
 }
 
-function checkPath(path: unknown): string {
+/** A path, or a file URL, as an absolute path. */
+export function checkPath(path: unknown): string {
   const text = typeof path === 'string' ? path : fileUrl(path)
   if (text === '' || text.includes('\0') || !text.isWellFormed()) {
     throw badArgument('The path must not be empty and have no NUL and no lone surrogates.')
