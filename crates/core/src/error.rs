@@ -112,6 +112,8 @@ impl Error {
         let errno = error.raw_os_error();
         let (code, advice) = if crate::sys::is_full(error) {
             (Code::NoSpace, "Free some space or raise the limit, then try again; nothing was changed")
+        } else if crate::sys::is_foreign(error) {
+            (Code::Io, "Files of a map must be regular files that are no links: put the file itself there")
         } else {
             (Code::Io, "Check the device and its permissions")
         };

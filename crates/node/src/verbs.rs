@@ -233,9 +233,8 @@ fn backup(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let state = Rc::new(Arc::new(Backup::default()));
     let progress = function(env, &state, fail, |call: &mut Call<'_>, state: &Arc<Backup>| {
         let numbers = [("bytes", &state.bytes), ("totalBytes", &state.total_bytes)];
-        let [bytes, total] = numbers.map(|(name, count)| {
-            number(call.env(), count.load(Ordering::Relaxed) as f64).map(|value| (name, value))
-        });
+        let [bytes, total] = numbers
+            .map(|(name, count)| number(call.env(), count.load(Ordering::Relaxed) as f64).map(|value| (name, value)));
         Ok(Value::Raw(object(call.env(), &[bytes?, total?])?))
     })?;
     let call_off = function(env, &state, fail, |_: &mut Call<'_>, state: &Arc<Backup>| {

@@ -25,6 +25,15 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// Whether the error says that something else stands in the place of a file of the map.
+pub(crate) fn is_foreign(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let is_link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    #[cfg(not(unix))]
+    let is_link = false;
+    is_link || error.kind() == io::ErrorKind::Unsupported && error.raw_os_error().is_none()
+}
+
 /// Random bytes for keys that an attacker must not guess.
 pub(crate) fn random<const N: usize>() -> crate::Result<[u8; N]> {
     let mut bytes = [0; N];

@@ -44,8 +44,10 @@ impl Dir {
     /// Makes the directory; the mode is applied as stated, whatever the umask.
     pub fn create(path: &Path, mode: u32) -> io::Result<Dir> {
         rfs::mkdir(path, Mode::from_raw_mode(mode | 0o700))?;
-        rfs::chmod(path, Mode::from_raw_mode(mode))?;
-        Dir::open(path)
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rfs::open(path, flags, Mode::empty())?;
+        rfs::fchmod(&fd, Mode::from_raw_mode(mode))?;
+        Ok(Dir { fd, file_mode: Mode::from_raw_mode(0o600) })
     }
 
     /// Makes a directory in this one, for its owner alone whatever the umask.
@@ -125,10 +127,25 @@ impl Dir {
         }
     }
 
+    /// A file of the map. What somebody else has put in its place is refused: a link, a pipe, and, for writing, a file that
+    /// goes by a second name, for what is written here would show there.
     pub fn open_file(&self, name: &str, write: bool) -> io::Result<File> {
         let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
-        let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(File::from(rfs::openat(&self.fd, name, flags, Mode::empty())?))
+        self.open_own(name, access)
+    }
+
+    fn open_own(&self, name: &str, access: OFlags) -> io::Result<File> {
+        // Without NONBLOCK the opening of a pipe would wait for its other end.
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
+        let stat = rfs::fstat(&file)?;
+        if rfs::FileType::from_raw_mode(stat.st_mode) != rfs::FileType::RegularFile {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "it is not a regular file"));
+        }
+        if stat.st_nlink > 1 && access.intersects(OFlags::RDWR | OFlags::WRONLY) {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "it has a second name, a hard link"));
+        }
+        Ok(file)
     }
 
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
@@ -139,8 +156,8 @@ impl Dir {
 
     /// Replaces a small file in place; nothing durable hangs on it.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
+        let mut file = self.open_own(name, OFlags::WRONLY | OFlags::CREATE)?;
+        file.set_len(0)?;
         file.write_all(bytes)
     }
 
@@ -265,6 +282,28 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
 
 pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Overwrites all of a file with zeros, on the disk too.
+pub(crate) fn erase(file: &File) -> io::Result<()> {
+    let zeros = vec![0; 1 << 20];
+    let (mut at, len) = (0, file.metadata()?.len());
+    while at < len {
+        let part = zeros.len().min((len - at) as usize);
+        write_at(file, &zeros[..part], at)?;
+        at += part as u64;
+    }
+    sync_file(file)
+}
+
+/// Says of an open file that it is being read, for as long as it is open.
+pub(crate) fn lock_for_reading(file: &File) -> io::Result<()> {
+    Ok(rfs::flock(file, FlockOperation::NonBlockingLockShared)?)
+}
+
+/// Whether nobody else has it open for reading.
+pub(crate) fn lock_alone(file: &File) -> bool {
+    rfs::flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
 /// Makes a file share another one's blocks; `false` where the two file systems cannot.
