@@ -49,6 +49,7 @@ export interface NativeOptions {
   flushInterval?: number
   recovery?: 'auto' | 'full'
   mode?: number
+  secureDelete?: boolean
   capacityEntries?: number
   capacityBytes?: number
   keyCodec?: string

@@ -25,6 +25,7 @@ export interface NativeOptions {
   flushInterval?: number
   recovery?: 'auto' | 'full'
   mode?: number
+  secureDelete?: boolean
   capacityEntries?: number
   capacityBytes?: number
   keyCodec?: string
@@ -92,9 +93,17 @@ export interface NativeMap {
   flush(): Promise<void>
   flushSync(): void
   compact(): Promise<void>
+  backup(path: string): NativeBackup
   stats(): object
   identity(): NativeIdentity
   close(): void
+}
+
+/** A backup under way. */
+export interface NativeBackup {
+  readonly done: Promise<void>
+  progress(): { bytes: number; totalBytes: number }
+  callOff(): void
 }
 
 /** One open map of one thread. */

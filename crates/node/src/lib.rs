@@ -35,6 +35,7 @@ pub struct NativeOptions {
     #[napi(ts_type = "'auto' | 'full'")]
     pub recovery: Option<String>,
     pub mode: Option<u32>,
+    pub secure_delete: Option<bool>,
     pub capacity_entries: Option<f64>,
     pub capacity_bytes: Option<f64>,
     pub key_codec: Option<String>,
@@ -186,6 +187,7 @@ fn engine_options(options: &NativeOptions) -> Options {
             .as_ref()
             .map(|recovery| if recovery == "full" { Recovery::Full } else { Recovery::Auto }),
         mode: options.mode,
+        secure_delete: options.secure_delete,
         capacity: match (options.capacity_entries, options.capacity_bytes) {
             (None, None) => None,
             (entries, bytes) => {

@@ -26,6 +26,8 @@ pub(crate) struct Terms {
     pub full: bool,
     /// A test hook: copied files are taken for the originals.
     pub same_files: bool,
+    /// Files that held records are overwritten before they are deleted.
+    pub secure: bool,
     pub boot: [u8; 16],
     pub progress: Arc<RebuildProgress>,
 }
@@ -61,7 +63,7 @@ fn shards(medium: &Arc<Medium>, checkpoint: &Checkpoint) -> Vec<Shard> {
 /// A medium over a new `HEAD`, every shard's page in the checkpoint's generation.
 fn fresh_medium(dir: Dir, checkpoint: &Checkpoint, terms: &Terms) -> Result<Medium> {
     let blank = Region::anonymous(PAGE).map_err(|error| Error::os("reserve memory", &error))?;
-    let mut medium = medium_over(dir, checkpoint, terms, false, blank);
+    let mut medium = medium_over(dir, checkpoint, terms, false, blank)?;
     let region = medium.create(names::HEAD, Kind::Head, 0, 0, head::LEN, 0)?;
     for shard in 0..MAX_SHARDS {
         region.store(head::shard(shard) + head::GENERATION, u64::from(checkpoint.generation));
@@ -70,10 +72,11 @@ fn fresh_medium(dir: Dir, checkpoint: &Checkpoint, terms: &Terms) -> Result<Medi
     Ok(medium)
 }
 
-fn medium_over(dir: Dir, checkpoint: &Checkpoint, terms: &Terms, clean: bool, head: Region) -> Medium {
-    let medium = Medium::new(dir, checkpoint, terms.writable, clean, terms.same_files, head);
-    medium.spare.find(&medium);
-    medium
+fn medium_over(dir: Dir, checkpoint: &Checkpoint, terms: &Terms, clean: bool, head: Region) -> Result<Medium> {
+    let mut medium = Medium::new(dir, checkpoint, terms.writable, clean, terms.same_files, head);
+    medium.secure = terms.secure;
+    medium.spare.find(&medium)?;
+    Ok(medium)
 }
 
 /// Opens a map by its newest checkpoint.
@@ -96,7 +99,7 @@ pub(crate) fn open(
         && (checkpoint.mount == dir.mount_id() || terms.same_files);
     let clean = same && checkpoint.clean && !torn;
     let blank = Region::anonymous(head::LEN).map_err(|error| Error::os("reserve memory", &error))?;
-    let mut medium = medium_over(dir, &checkpoint, terms, clean, blank);
+    let mut medium = medium_over(dir, &checkpoint, terms, clean, blank)?;
     let mut checkpoints = match terms.writable {
         true => Some(Checkpoints::open(&medium.dir, which, checkpoint.number)?),
         false => None,
@@ -382,8 +385,12 @@ pub(crate) fn remove_orphans(medium: &Medium, shards: &[Shard]) {
 }
 
 /// The identity of the file that `HEAD` names now; it changes when somebody deletes or replaces it.
+/// A backup has none before it is opened for writing.
 pub(crate) fn head_id(dir: &Dir) -> std::io::Result<FileId> {
-    dir.file_id_of(names::HEAD)
+    match dir.file_id_of(names::HEAD) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(FileId::default()),
+        id => id,
+    }
 }
 
 pub(crate) fn boot_id(overridden: Option<[u8; 16]>) -> [u8; 16] {

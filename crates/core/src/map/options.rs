@@ -44,6 +44,9 @@ pub struct Options {
     pub flush_interval: Option<Option<Duration>>,
     /// Default: [`Recovery::Auto`].
     pub recovery: Option<Recovery>,
+    /// Overwrite with zeros what held records before it is given back to the disk: see `docs/reliability.md` for what that
+    /// covers. Default: false, or what the map is open with.
+    pub secure_delete: Option<bool>,
     /// Permissions of the directory, at creation only; files get the same without the search bits. Default: 0o700.
     pub mode: Option<u32>,
     /// The key codec's name and parameter: compared with the stored one if stated.
@@ -88,6 +91,7 @@ impl Default for Options {
             shards: None,
             flush_interval: None,
             recovery: None,
+            secure_delete: None,
             mode: None,
             key_codec: None,
             value_codec: None,

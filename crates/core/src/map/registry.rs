@@ -203,6 +203,9 @@ fn check_join(instance: &Instance, options: &Options) -> Result<()> {
     if options.flush_interval.is_some_and(|interval| interval != instance.flush_interval) {
         return Err(mismatch("flushInterval", "the open map has another. Leave it out to join the map as it is"));
     }
+    if options.secure_delete.is_some_and(|secure| secure != instance.medium.secure) {
+        return Err(mismatch("secureDelete", "the open map has another. Leave it out to join the map as it is"));
+    }
     if options.recovery.is_some_and(|recovery| (recovery == Recovery::Full) != instance.full_recovery) {
         return Err(mismatch("recovery", "the map is already open. Leave it out to join the map as it is"));
     }
@@ -258,6 +261,7 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
         writable,
         full: options.recovery == Some(Recovery::Full),
         same_files: options.hooks.same_files,
+        secure: options.secure_delete == Some(true),
         boot: recover::boot_id(options.hooks.boot_id),
         progress: options.progress.clone().unwrap_or_default(),
     };
