@@ -265,6 +265,9 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
                 dir.set_mode(mode);
             }
             if writable {
+                // A process may have died between the renaming that makes the map and the sync of the directory: no other
+                // name may be durable before that one is.
+                dir.sync().map_err(os("sync the map's directory"))?;
                 write_owner(&dir)?;
             }
             recover::open(dir, which, *checkpoint, torn, same, &terms)?
