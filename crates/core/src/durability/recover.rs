@@ -199,12 +199,6 @@ fn rebuild(
     started: Instant,
     clears: &[u64],
 ) -> Result<Opened> {
-    if let Some(checkpoints) = &mut checkpoints {
-        // Without a boot id nothing that is half made here is ever trusted.
-        checkpoint.clean = false;
-        checkpoint.boot = if holds(Rule::VoidRebuild) { [0; 16] } else { terms.boot };
-        checkpoints.write(checkpoint.clone())?;
-    }
     let faults = READERS.faults();
     let mut files = Files::list(&medium)?;
     let paths: Vec<Vec<SegmentId>> =
@@ -226,6 +220,12 @@ fn rebuild(
     };
     check_pages(faults)?;
     let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
+    if let Some(checkpoints) = &mut checkpoints {
+        // Without a boot id nothing that is half made here is ever trusted.
+        checkpoint.clean = false;
+        checkpoint.boot = if holds(Rule::VoidRebuild) { [0; 16] } else { terms.boot };
+        checkpoints.write(checkpoint.clone())?;
+    }
     // By shard: ids count in each from 1.
     let kept: Vec<HashSet<SegmentId>> =
         plans.iter().map(|plan| plan.segments.iter().map(|link| link.id).collect()).collect();

@@ -273,7 +273,15 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
             if let Ok(mode) = dir.mode_of(names::CHECKPOINTS[which]) {
                 dir.set_mode(mode);
             }
-            let owner = if writable { Some(Owner::announce(&dir)?) } else { None };
+            let owner = match writable {
+                true => {
+                    // A process may have died between the renaming that makes the map and the sync of the directory: no
+                    // other name may be durable before that one is.
+                    dir.sync().map_err(|error| Error::sync("sync the map's directory", &error))?;
+                    Some(Owner::announce(&dir)?)
+                }
+                false => None,
+            };
             recover::open(dir, which, *checkpoint, torn, same, &terms).inspect_err(|_| {
                 owner.inspect(Owner::withdraw);
             })?
