@@ -9,6 +9,7 @@ use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
 use crate::layout::table::{EMPTY, FULL};
 use crate::log::{Record, Segment, extent};
 use crate::mem::{Guard, enter};
+use crate::rules::{Rule, holds};
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -145,7 +146,8 @@ impl Shard {
         let (segments, cleared) = self.walk_chain(writer, guard)?;
         // Until this is done a process that opens the map after a kill must not trust what it finds.
         let suspect = self.medium.head.word(head::SUSPECT);
-        suspect.fetch_add(1 << 32, Ordering::SeqCst);
+        let mark = if holds(Rule::MarkRemaking) { 1 << 32 } else { 0 };
+        suspect.fetch_add(mark, Ordering::SeqCst);
         // Before the root changes: a reader that saw the new root sees this too, and does not believe a miss.
         self.state.store(REBUILDING, Ordering::SeqCst);
         let rebuilt = self.remake_index(writer, segments, cleared, guard);
@@ -155,7 +157,7 @@ impl Shard {
         }
         // A reader may have slept through all of this and have met the root of the half-made index: it must not be the same.
         self.index.renew_root();
-        suspect.fetch_sub(1 << 32, Ordering::SeqCst);
+        suspect.fetch_sub(mark, Ordering::SeqCst);
         self.state.store(OPEN, Ordering::SeqCst);
         writer.changed = true;
         self.medium.want_background();
