@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod beginning;
 pub mod catalogue;
 pub mod draw;
 pub mod model;
