@@ -198,7 +198,7 @@ pub fn serve() -> io::Result<()> {
         let way = field();
         let way = Way::ALL.iter().find(|(_, name)| *name == way).map_or(Way::Trust, |(way, _)| *way);
         let path = PathBuf::from(field());
-        let models = model::load(Path::new(field()))?;
+        let models = model::load_all(Path::new(field()))?;
         let told = catch_unwind(AssertUnwindSafe(|| check(&path, way, &models)));
         let told = match told {
             Ok(Ok(outcome)) => format!("{outcome:?}"),

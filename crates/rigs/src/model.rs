@@ -27,8 +27,16 @@ pub fn value(index: usize, version: usize, length: usize) -> Vec<u8> {
     bytes
 }
 
+pub fn save(model: &Model, path: &Path) -> io::Result<()> {
+    save_all(std::slice::from_ref(model), path)
+}
+
+pub fn load(path: &Path) -> io::Result<Model> {
+    Ok(load_all(path)?.pop().unwrap_or_default())
+}
+
 /// Several models one after the other, each behind the number of its entries.
-pub fn save(models: &[Model], path: &Path) -> io::Result<()> {
+pub fn save_all(models: &[Model], path: &Path) -> io::Result<()> {
     let mut bytes = Vec::new();
     for model in models {
         bytes.extend_from_slice(&(model.len() as u32).to_le_bytes());
@@ -40,7 +48,7 @@ pub fn save(models: &[Model], path: &Path) -> io::Result<()> {
     fs::write(path, bytes)
 }
 
-pub fn load(path: &Path) -> io::Result<Vec<Model>> {
+pub fn load_all(path: &Path) -> io::Result<Vec<Model>> {
     let bytes = fs::read(path)?;
     let mut rest = bytes.as_slice();
     let mut models = Vec::new();

@@ -85,7 +85,7 @@ pub fn look(work: &Path, recovery: Recovery, closes: bool) -> io::Result<()> {
     }
     let held = model::read(&map).map_err(io::Error::other)?;
     model::which(&map, &[&held]).map_err(io::Error::other)?;
-    model::save(std::slice::from_ref(&held), &work.join("held"))?;
+    model::save(&held, &work.join("held"))?;
     if !closes {
         kill(Pid::this(), Signal::SIGKILL)?;
     }

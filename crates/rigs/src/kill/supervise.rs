@@ -198,7 +198,7 @@ fn look(arguments: &Arguments, work: &Path, full: bool, closes: bool) -> io::Res
     if !as_asked {
         return Ok(Err(format!("looking ({how}) fails: {status}")));
     }
-    Ok(Ok(model::load(&work.join("held"))?.pop().unwrap_or_default()))
+    model::load(&work.join("held")).map(Ok)
 }
 
 /// Each thread's keys must be what its acknowledged calls make of them, or that and some of the calls up to the next

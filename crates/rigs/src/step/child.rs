@@ -87,14 +87,14 @@ pub fn scenario(name: &str, work: &Path) -> io::Result<()> {
         let operation = script(index);
         let armed = Armed::from(operation);
         let stages = operation.stages(&bench.model);
-        model::save(&stages, &place.models)?;
+        model::save_all(&stages, &place.models)?;
         raise(Signal::SIGSTOP)?;
         let ran = armed.run(&mut bench.map, &place.map, bench.shards);
         raise(Signal::SIGSTOP)?;
         match ran {
             Ok(()) => operation.effect(&mut bench.model),
             // The operation has no other stage than the first.
-            Err(error) if Some(error.code()) == refusal => model::save(&stages[..1], &place.models)?,
+            Err(error) if Some(error.code()) == refusal => model::save_all(&stages[..1], &place.models)?,
             Err(error) => return Err(engine(error)),
         }
         raise(Signal::SIGSTOP)?;

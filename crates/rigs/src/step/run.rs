@@ -164,7 +164,7 @@ impl Lane {
                 // An intent that is left out cannot show. What a table's rewrite stores is far more than what a put does.
                 Shows::Intent(intent::TABLE) if crippled => recording.distinct() > 200,
                 Shows::Intent(_) if crippled => recording.distinct() > 1,
-                Shows::Refusal => model::load(&models)?.len() == 1,
+                Shows::Refusal => model::load_all(&models)?.len() == 1,
                 what => recording.shows(what),
             })
         };
