@@ -65,7 +65,7 @@ const REOPENED: [(&str, &[Reopen]); 23] = [
 ];
 
 /// Where the absence of each crash rule must show. Rules that keep a power cut harmless show in other rigs.
-const CONTROLS: [(&str, &str, &[Reopen]); 15] = [
+const CONTROLS: [(&str, &str, &[Reopen]); 11] = [
     ("slot-after-record", "put", &[]),
     ("slot-after-record", "delete", &[]),
     ("slot-after-record", "update", &[]),
@@ -77,10 +77,6 @@ const CONTROLS: [(&str, &str, &[Reopen]); 15] = [
     ("map-intent", "clear 4 shards", &[]),
     ("mark-remaking", "index made again in place", &[]),
     ("pad-discarded", "put", &[]),
-    ("void-rebuild", "put", &[Reopen::Reboot]),
-    ("delete-unreached", "put", &[Reopen::Reboot, Reopen::Reboot]),
-    ("keep-tombstones", "compaction mark", &[]),
-    ("free-after-note", "compact", &[]),
 ];
 
 pub struct Arguments {
