@@ -59,7 +59,7 @@ for (const codec of codecs) {
         map.close()
         return true
       }),
-      { numRuns: 2 },
+      { numRuns: 3 },
     )
     t.pass()
   })

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use common::{Ends, key, quiet, scratch, served, until, value};
+use common::{Ends, key, quiet, scratch, served, together, until, value};
 use opendiskmap::{
     Arch, Bytes, Code, ConcurrentDiskMap, DiskHashMap, Map, Native, Options, Reason, Recovery, Ref, Str,
 };
@@ -155,7 +155,7 @@ fn refs_of_many_threads_hold_while_others_write() {
         map.insert(&key(number), &value(&key(number), 1, 300)).unwrap();
     }
     let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    together(|scope| {
         for seed in 1..=2 {
             let (map, done) = (&map, &done);
             scope.spawn(move || {
@@ -337,13 +337,13 @@ fn a_value_that_is_lost_can_be_replaced_and_removed() {
     for name in files(&path, "ext") {
         fs::remove_file(path.join(name)).unwrap();
     }
-    assert_eq!(map.get(&key(0)).unwrap_err().code(), Code::FileGone);
-    assert_eq!(map.insert(&key(0), b"short").unwrap_err().code(), Code::FileGone);
+    assert_eq!(map.get(&key(0)).unwrap_err().code(), Code::Corrupt);
+    assert_eq!(map.insert(&key(0), b"short").unwrap_err().code(), Code::Corrupt);
     assert_eq!(map.get(&key(0)).unwrap().as_deref(), Some(&b"short"[..]));
     let long = vec![8; INLINE + 1];
-    assert_eq!(map.insert(&key(1), &long).unwrap_err().code(), Code::FileGone);
+    assert_eq!(map.insert(&key(1), &long).unwrap_err().code(), Code::Corrupt);
     assert_eq!(map.get(&key(1)).unwrap().as_deref(), Some(&long[..]));
-    assert_eq!(map.remove(&key(2)).unwrap_err().code(), Code::FileGone);
+    assert_eq!(map.remove(&key(2)).unwrap_err().code(), Code::Corrupt);
     assert!(map.get(&key(2)).unwrap().is_none());
     assert_eq!(map.len(), 2);
     map.close().unwrap();

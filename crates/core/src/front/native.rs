@@ -94,8 +94,7 @@ impl Number for bool {
 
     fn from_bytes(bytes: &[u8]) -> Option<bool> {
         match bytes {
-            [0] => Some(false),
-            [1] => Some(true),
+            [byte] => Some(*byte != 0),
             _ => None,
         }
     }
