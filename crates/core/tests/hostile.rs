@@ -189,7 +189,10 @@ fn a_creation_that_was_cut_off_is_finished_and_nothing_else_is_created_over() {
 }
 
 /// What can stand in the place of one of a map's files.
-fn replacements(aside: &Path) -> Vec<(&'static str, Box<dyn Fn(&Path) + '_>)> {
+/// Puts something in the place of a file.
+type Replacement<'a> = Box<dyn Fn(&Path) + 'a>;
+
+fn replacements(aside: &Path) -> Vec<(&'static str, Replacement<'_>)> {
     vec![
         ("a directory", Box::new(|path| fs::create_dir(path).unwrap())),
         ("a pipe", Box::new(pipe)),
