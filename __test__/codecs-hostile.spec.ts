@@ -59,7 +59,7 @@ for (const codec of codecs) {
         map.close()
         return true
       }),
-      { numRuns: 3 },
+      { numRuns: 2 },
     )
     t.pass()
   })

@@ -59,7 +59,14 @@ test('a damaged byte of a value is ERR_CORRUPT in every verb that reads it, and 
 
 test('bytes that a codec cannot have written are ERR_CORRUPT, and can be replaced', (t) => {
   const none = new Uint8Array(0)
-  const wrong = { json: '{', structured: '\xff', primitive: '\x20', 'native.u64': '123' }
+  const wrong = {
+    json: '{',
+    structured: '\xff',
+    primitive: '\x20',
+    'native.u64': '123',
+    'native.bool': '\x02',
+  }
+  const fitting: Record<string, unknown> = { 'native.u64': 5n, 'native.bool': true }
   for (const [valueCodec, stored] of Object.entries(wrong)) {
     const path = freshPath(t)
     const options = { create: true, readOnly: false, keyCodec: 'str', keyParam: none }
@@ -73,7 +80,7 @@ test('bytes that a codec cannot have written are ERR_CORRUPT, and can be replace
     fails(t, 'ERR_CORRUPT', () => [...map])
     fails(t, 'ERR_CORRUPT', () => map.update('a', () => t.fail() as never))
     if (valueCodec === 'native.u64') fails(t, 'ERR_CORRUPT', () => map.increment('a', 1n))
-    const good = valueCodec === 'native.u64' ? 5n : 'new'
+    const good = fitting[valueCodec] ?? 'new'
     t.is(map.set('a', good).get('a'), good)
     map.close()
   }

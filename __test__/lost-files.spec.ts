@@ -53,7 +53,11 @@ for (const kind of ['seg', 'idx', 'dir', 'tab', 'HEAD']) {
     const again = DiskMap.open(path, codecs)
     t.is(again.stats().recovery.reason, 'rebuilt')
     t.is(again.size, 300)
-    for (let n = 0; n < 300; n++) t.is(again.get(`${n}`), `${n} `.repeat(250))
+    for (let n = 0; n < 300; n++) {
+      const value = again.get(`${n}`)
+      // The change that met the missing page has failed, and may have happened all the same.
+      if (n !== 1 || value !== 'x') t.is(value, `${n} `.repeat(250))
+    }
     again.close()
   })
 }

@@ -45,9 +45,12 @@ if (isMainThread) {
   console.log('ready')
   await once(process.stdin, 'data')
   process.stdin.destroy()
+  const ended = once(worker, 'exit')
   worker.postMessage('ask')
   const told = [ask(map)]
   told.push((await once(worker, 'message'))[0])
+  // The main thread's handle is to be the last one.
+  await ended
   const ends = []
   const calls = [
     () => map.set('1', 'x'),

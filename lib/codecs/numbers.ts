@@ -97,7 +97,11 @@ export const numberTypes: {
     fits: (value) => typeof value === 'boolean',
     size: 1,
     write: (view, at, value) => view.setUint8(at, value ? 1 : 0),
-    read: (view, at) => view.getUint8(at) !== 0,
+    read: (view, at) => {
+      const byte = view.getUint8(at)
+      if (byte > 1) throw corrupt('native.bool')
+      return byte === 1
+    },
   },
 }
 

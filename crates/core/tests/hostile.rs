@@ -98,7 +98,6 @@ fn what_is_no_map_is_refused_by_a_clear_code_and_left_as_it_was() {
         summed(bytes)
     };
     let swapped: Vec<u8> = whole.chunks(4).flat_map(|word| word.iter().rev().copied().collect::<Vec<_>>()).collect();
-    type Make<'a> = Box<dyn Fn(&Path) + 'a>;
     let write = |name: &'static str, bytes: Vec<u8>| -> Make<'_> {
         Box::new(move |path| fs::write(path.join(name), &bytes).unwrap())
     };
@@ -188,11 +187,11 @@ fn a_creation_that_was_cut_off_is_finished_and_nothing_else_is_created_over() {
     }
 }
 
-/// What can stand in the place of one of a map's files.
 /// Puts something in the place of a file.
-type Replacement<'a> = Box<dyn Fn(&Path) + 'a>;
+type Make<'a> = Box<dyn Fn(&Path) + 'a>;
 
-fn replacements(aside: &Path) -> Vec<(&'static str, Replacement<'_>)> {
+/// What can stand in the place of one of a map's files.
+fn replacements(aside: &Path) -> Vec<(&'static str, Make<'_>)> {
     vec![
         ("a directory", Box::new(|path| fs::create_dir(path).unwrap())),
         ("a pipe", Box::new(pipe)),

@@ -16,6 +16,8 @@ fn key(number: usize) -> Vec<u8> {
     format!("key {number}").into_bytes()
 }
 
+const FLUSHED: usize = 150;
+
 /// Two shards with several segments, an extent, and some of it flushed.
 fn filled(path: &Path) -> (Map, Model) {
     let map = Map::open(path, &options()).unwrap();
@@ -24,7 +26,7 @@ fn filled(path: &Path) -> (Map, Model) {
         let value = vec![number as u8 | 1; 700 + number];
         map.put(&key(number), &value).unwrap();
         model.insert(key(number), value);
-        if number == 150 {
+        if number == FLUSHED {
             map.flush().unwrap();
         }
     }
@@ -84,6 +86,7 @@ fn a_file_that_is_cut_off_under_an_open_map_is_err_io_and_never_a_wrong_value() 
     };
     let beside = Map::open(temp.path().join("beside"), &options()).unwrap();
     beside.put(b"a", b"1").unwrap();
+    let flushed: Vec<_> = (0..=FLUSHED).map(key).collect();
     let mut lost = 0;
     for at in 0..count {
         for left in [0, 4096] {
@@ -106,7 +109,7 @@ fn a_file_that_is_cut_off_under_an_open_map_is_err_io_and_never_a_wrong_value() 
                 let changes: Vec<_> = (0..20).map(|number| code(map.put(&key(number), b"x").map(drop))).collect();
                 assert!(changes.contains(&Code::Io), "{what}: {changes:?}");
                 assert!(changes.iter().all(|code| matches!(code, Code::Io | Code::ReadOnly)), "{what}: {changes:?}");
-                assert_eq!(code(map.clear()), Code::Io, "{what}");
+                assert!(matches!(code(map.clear()), Code::Io | Code::ReadOnly), "{what}");
             }
             if !is_extent {
                 assert_eq!(map.flush().unwrap_err().code(), Code::Io, "{what}");
@@ -119,7 +122,14 @@ fn a_file_that_is_cut_off_under_an_open_map_is_err_io_and_never_a_wrong_value() 
             // The next open tells damage of the log, and mends what is derived from it.
             match Map::open(&path, &options()) {
                 Ok(map) => {
-                    ask(&map, &model, &[Code::Corrupt], &what);
+                    for (key, value) in &model {
+                        match map.get(key) {
+                            // What was never flushed may be gone with the end of the log.
+                            Ok(None) => assert!(!flushed.contains(key), "{what}"),
+                            Ok(found) => assert_eq!(found.as_ref(), Some(value), "{what}"),
+                            Err(error) => assert_eq!(error.code(), Code::Corrupt, "{what}: {error}"),
+                        }
+                    }
                 }
                 Err(error) => assert_eq!(error.code(), Code::Corrupt, "{what}: {error}"),
             }

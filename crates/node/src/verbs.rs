@@ -83,7 +83,7 @@ fn get(call: &mut Call<'_>, bound: &Bound) -> Outcome {
 fn text_value(env: napi_env, bytes: &[u8]) -> Outcome {
     string(env, bytes)?.ok_or_else(|| {
         Error::new(
-            Code::InvalidValue,
+            Code::Corrupt,
             "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.",
         )
         .into()

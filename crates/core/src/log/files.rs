@@ -324,7 +324,8 @@ impl Log {
         let file = self.medium.dir.open_file(name, true).map_err(fail)?;
         sys::set_len(&file, size).map_err(fail)?;
         let region = Region::map(&file, crate::mem::Access::Shared).map_err(fail)?;
-        let file = sys::file_id(&file).map_err(fail)?;
+        region.set_owner(self.medium.owner(Kind::Segment, self.shard));
+        let file = region.file_id();
         let header =
             Header { kind: Kind::Segment, shard: self.shard, id: id.0, length: size, file, predecessor: UNLINKED };
         self.medium.write_header(&region, &header);

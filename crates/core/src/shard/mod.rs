@@ -40,7 +40,7 @@ use crate::{Code, Error, Result, sys};
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 
 const OPEN: u8 = 0;
 /// The index is being made anew: readers wait at the lock.
@@ -273,6 +273,8 @@ impl Shard {
     #[cold]
     fn look_for_fault(&self) -> Result<()> {
         let faults = READERS.faults();
+        // The marks are looked at after the number: partner of the count in `note_fault`, which comes after the mark.
+        fence(Ordering::SeqCst);
         if self.faults.load(Ordering::Relaxed) != LOST {
             let medium = &self.medium;
             if !sys::fault_guard::struck([medium.owner(Kind::Segment, self.number), medium.owner(Kind::Head, 0)]) {
