@@ -78,11 +78,20 @@ impl Shard {
     fn compact_under(&self, effort: Effort, guard: &Guard) -> Result<Progress> {
         let mut writer = self.lock()?;
         if writer.victim.is_none() {
-            let at_rest = writer.rested_at == self.tail().0;
+            let tail = self.tail().0;
+            // The background may come to rest in the middle of a `compact()`, which is not over then.
+            let at_rest = match effort {
+                Effort::Bound => writer.rested_at == tail,
+                Effort::Full => writer.rested_full_at == tail,
+                Effort::Erase => false,
+            };
             writer.victim = if at_rest { None } else { self.choose(&writer, effort, guard)? };
             if writer.victim.is_none() {
                 // A round that frees nothing is not repeated until something was written.
-                writer.rested_at = self.tail().0;
+                writer.rested_at = tail;
+                if effort == Effort::Full {
+                    writer.rested_full_at = tail;
+                }
                 let nothing = writer.emptied.is_empty() && !self.extents_over_bound(&writer);
                 return Ok(if nothing { Progress::Idle } else { Progress::Checkpoint });
             }
@@ -351,7 +360,7 @@ impl Shard {
     /// `compact()`: also what a finished round had given up on.
     pub fn forget_rest(&self) -> Result<()> {
         let mut writer = self.lock()?;
-        writer.rested_at = 0;
+        (writer.rested_at, writer.rested_full_at) = (0, 0);
         if let Some(&last) = writer.chain.last() {
             writer.round_end = guarded(|guard| self.log.entry(last, guard).map(|entry| entry.id))?;
         }

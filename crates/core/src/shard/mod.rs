@@ -105,6 +105,8 @@ struct Writer {
     to_erase: BTreeSet<SegmentId>,
     /// A round that freed nothing is not repeated until the tail has moved from here.
     rested_at: u64,
+    /// The same of a full round.
+    rested_full_at: u64,
     /// Segments with a record that does not verify: never emptied, so that damage is not laundered.
     damaged: BTreeSet<usize>,
 }
