@@ -49,6 +49,42 @@ export interface StoredCodecs {
   valueParam: Buffer
 }
 
+/** A long call: its promise, and what watches it and calls it off. */
+export interface NativeJob<T> {
+  promise: Promise<T>
+  /** Bytes that were dealt with. */
+  progress(): number
+  /** Bytes that there were to deal with when it began; 0 before. */
+  total(): number
+  /** It ends soon, with `ERR_CLOSED`. */
+  cancel(): void
+}
+
+/** A damaged place; the key as it is stored. */
+export interface NativeDamage {
+  code: string
+  file: string
+  offset: number
+  key?: Buffer
+}
+
+/** What a verification found. */
+export interface NativeVerification {
+  records: number
+  bytes: number
+  errors: NativeDamage[]
+  errorCount: number
+}
+
+/** What a salvage did. */
+export interface NativeSalvage {
+  records: number
+  bytes: number
+  dropped: number
+  errors: NativeDamage[]
+  errorCount: number
+}
+
 /** The verbs of one map, for one lane of keys and one of values. Every member is a closure; none needs `this`. */
 export interface NativeMap {
   /** Text lane: the string or undefined. Else the length, -1 for a miss; the bytes are in the scratch or, if they do not fit, to be fetched with `take` at once. */
@@ -92,6 +128,7 @@ export interface NativeMap {
   flush(): Promise<void>
   flushSync(): void
   compact(): Promise<void>
+  verify(): NativeJob<NativeVerification>
   stats(): object
   identity(): NativeIdentity
   close(): void
@@ -123,6 +160,7 @@ export interface Addon {
   open(path: string, options: NativeOptions, fail: Fail): NativeHandle
   openAsync(path: string, options: NativeOptions, fail: Fail): Promise<NativeHandle>
   attach(identity: NativeIdentity, options: NativeOptions, fail: Fail): NativeHandle
+  salvage(from: string, to: string, options: NativeOptions, fail: Fail): NativeJob<NativeSalvage>
 }
 
 /** The only way to the addon: no other module imports it. */

@@ -157,7 +157,8 @@ function checkCapacity(capacity: unknown, native: NativeOptions): void {
   native.capacityBytes = whole('capacity.bytes', bytes, 0, most)
 }
 
-function checkPath(path: unknown): string {
+/** A path that was given as a string or a file URL. */
+export function checkPath(path: unknown): string {
   const text = typeof path === 'string' ? path : fileUrl(path)
   if (text === '' || text.includes('\0') || !text.isWellFormed()) {
     throw badArgument('The path must not be empty and have no NUL and no lone surrogates.')
@@ -186,7 +187,8 @@ export function flag(name: string, value: unknown, byDefault: boolean): boolean 
   return value
 }
 
-function whole(name: string, value: unknown, min: number, max: number): number {
+/** An option that is an integer in a range. */
+export function whole(name: string, value: unknown, min: number, max: number): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     throw badArgument(
       `The option ${name} must be an integer from ${min} to ${max}, not ${describe(value)}.`,

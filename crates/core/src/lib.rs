@@ -51,6 +51,10 @@
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(loom))]
+mod control;
+#[cfg(not(loom))]
+mod damage;
+#[cfg(not(loom))]
 mod durability;
 mod error;
 #[cfg(not(loom))]
@@ -77,6 +81,10 @@ pub use error::{Code, Error, Result};
 pub use layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_KEY, MAX_SHARDS, MAX_VALUE};
 
 #[cfg(not(loom))]
+pub use control::Control;
+#[cfg(not(loom))]
+pub use damage::{Damage, Damages};
+#[cfg(not(loom))]
 pub use durability::recover::{Reason, Recovery as OpenReport};
 #[cfg(not(loom))]
 pub use front::{
@@ -86,5 +94,5 @@ pub use front::{
 #[cfg(not(loom))]
 pub use map::{
     Amount, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, Options, Page, Progress, Recovery,
-    Stats,
+    Salvage, Stats, Verification, salvage,
 };

@@ -136,15 +136,19 @@ impl Medium {
             ),
             _ => Error::os(format_args!("map {name}"), &error),
         })?;
-        let mut bytes = [0; file::HEADER];
-        for (at, word) in bytes.chunks_exact_mut(8).enumerate() {
-            word.copy_from_slice(&region.load(at * 8).to_le_bytes());
-        }
-        let Some(header) = Header::decode(&bytes, kind, &self.keys) else {
+        let Some(header) = Header::decode(&header_bytes(&region), kind, &self.keys) else {
             return Err(Error::corrupt(format_args!("the header of {name} does not verify")));
         };
         let same = sys::file_id(&file).map_err(fail)? == header.file;
         Ok((region, header, same))
+    }
+
+    /// Whether the header of a mapped file that is no segment is still what it has to be.
+    pub fn header_verifies(&self, region: &Region, kind: Kind, shard: u32, id: u64) -> bool {
+        Header::decode(&header_bytes(region), kind, &self.keys).is_some_and(|header| {
+            let is_own = header.shard == shard && header.id == id && header.length == region.len() as u64;
+            is_own && header.predecessor == 0
+        })
     }
 
     /// Deletes a file; one that is already gone is as good.
@@ -189,6 +193,14 @@ impl Medium {
             crate::signal::raise();
         }
     }
+}
+
+fn header_bytes(region: &Region) -> [u8; file::HEADER] {
+    let mut bytes = [0; file::HEADER];
+    for (at, word) in bytes.chunks_exact_mut(8).enumerate() {
+        word.copy_from_slice(&region.load(at * 8).to_le_bytes());
+    }
+    bytes
 }
 
 /// A shard's page of `HEAD`.

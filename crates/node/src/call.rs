@@ -353,6 +353,19 @@ pub fn object(env: sys::napi_env, members: &[(&str, sys::napi_value)]) -> Result
     Ok(value)
 }
 
+/// An array of values.
+pub fn array(env: sys::napi_env, elements: &[sys::napi_value]) -> Result<sys::napi_value, Failure> {
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is the running call's, and the elements are values of it.
+    unsafe {
+        check(sys::napi_create_array_with_length(env, elements.len(), &mut value))?;
+        for (index, element) in elements.iter().enumerate() {
+            check(sys::napi_set_element(env, value, index as u32, *element))?;
+        }
+    }
+    Ok(value)
+}
+
 /// A JavaScript string of a value's bytes; `None` where they are not UTF-8.
 pub fn string(env: sys::napi_env, bytes: &[u8]) -> Result<Option<Value>, Failure> {
     let mut value = ptr::null_mut();

@@ -9,6 +9,7 @@ mod batch;
 #[allow(unsafe_code)]
 mod call;
 mod handle;
+mod job;
 mod later;
 mod verbs;
 
@@ -18,8 +19,9 @@ use napi::bindgen_prelude::{BigInt, JsValue, Uint8Array, Unknown};
 use napi::sys::napi_env;
 use napi::{Env, Status};
 use napi_derive::napi;
-use opendiskmap::{Capacity, Code, Codec, Identity, Map, Options, Recovery};
+use opendiskmap::{Capacity, Code, Codec, Control, Identity, Map, Options, Recovery};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a map is to be opened; what is absent is unstated.
@@ -140,6 +142,35 @@ pub fn attach(env: Env, identity: NativeIdentity, options: NativeOptions, fail: 
         };
         let options = engine_options(&options);
         handle_of(env, guarded(|| Map::attach(&identity, &options))??, fail)
+    })
+}
+
+/// A job that writes what verifies of the directory `from` to a new map in `to`; keys of what is damaged are not told.
+#[napi(
+    ts_args_type = "from: string, to: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error",
+    ts_return_type = "object"
+)]
+pub fn salvage(env: Env, from: String, to: String, options: NativeOptions, fail: Unknown) -> napi::Result<Raw> {
+    export(env, fail, |env, fail| {
+        let options = engine_options(&options);
+        let control = Arc::new(Control::default());
+        let watched = Arc::clone(&control);
+        let promised = promise(
+            env,
+            fail,
+            move || opendiskmap::salvage(from, to, &options, &watched),
+            |env, report| {
+                let members = [
+                    ("records", call::number(env, report.records as f64)?),
+                    ("bytes", call::number(env, report.bytes as f64)?),
+                    ("dropped", call::number(env, report.dropped as f64)?),
+                    ("errors", job::damages(env, report.errors())?),
+                    ("errorCount", call::number(env, report.error_count() as f64)?),
+                ];
+                Ok(Value::Raw(call::object(env, &members)?))
+            },
+        );
+        job::job(env, fail, control, promised)
     })
 }
 

@@ -5,8 +5,9 @@ use crate::call::{
     Call, Failure, Outcome, Text, Value, bigint, buffer, function, number, object, promise, string, text,
 };
 use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
+use crate::job::{damages, job};
 use napi::sys::{napi_env, napi_value};
-use opendiskmap::{Amount, Code, Cursor, Error, NumberType, Page, Stats};
+use opendiskmap::{Amount, Code, Control, Cursor, Error, NumberType, Page, Stats};
 use std::cell::RefCell;
 use std::ops::DerefMut;
 use std::rc::Rc;
@@ -200,6 +201,29 @@ fn compact(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     promise(call.env(), &bound.handle.fail, move || map.compact(), |_, ()| Ok(Value::Undefined))
 }
 
+/// A job whose promise gives the report; keys as they are stored.
+fn verify(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let (env, fail) = (call.env(), &bound.handle.fail);
+    let map = Arc::clone(&*bound.handle.map()?);
+    let control = Arc::new(Control::default());
+    let watched = Arc::clone(&control);
+    let promised = promise(
+        env,
+        fail,
+        move || map.verify_with(&watched),
+        |env, report| {
+            let members = [
+                ("records", number(env, report.records as f64)?),
+                ("bytes", number(env, report.bytes as f64)?),
+                ("errors", damages(env, report.errors())?),
+                ("errorCount", number(env, report.error_count() as f64)?),
+            ];
+            Ok(Value::Raw(object(env, &members)?))
+        },
+    );
+    job(env, fail, control, promised)
+}
+
 fn close(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
     bound.handle.close()?;
     Ok(Value::Undefined)
@@ -354,6 +378,7 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "flush": flush,
             "flushSync": flush_sync,
             "compact": compact,
+            "verify": verify,
             "stats": stats,
             "identity": identity,
             "close": close,

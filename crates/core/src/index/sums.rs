@@ -9,7 +9,7 @@ use crate::mem::{Guard, Region, enter};
 use crate::{Error, Result};
 
 impl Index {
-    fn table_sum(&self, table: Table<'_>) -> u64 {
+    pub(super) fn table_sum(&self, table: Table<'_>) -> u64 {
         self.medium.keys.sum_words(table.summed())
     }
 

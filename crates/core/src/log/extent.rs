@@ -103,28 +103,46 @@ pub(crate) fn map(medium: &Medium, file: &File, descriptor: &Descriptor) -> Resu
 
 /// Whether the extent is whole, read in portions.
 pub(crate) fn verifies(medium: &Medium, shard: u32, descriptor: &Descriptor) -> bool {
-    let Ok(file) = open(medium, shard, descriptor) else { return false };
+    open(medium, shard, descriptor)
+        .is_ok_and(|file| matches(medium, &file, descriptor, &mut |_| Ok(())).unwrap_or(false))
+}
+
+/// Whether an open extent holds what its descriptor says. Calls `between` after each portion with its bytes; its error ends
+/// the reading.
+pub(crate) fn matches(
+    medium: &Medium,
+    file: &File,
+    descriptor: &Descriptor,
+    between: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<bool> {
     let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(medium.keys.sum);
     let mut buffer = vec![0; 1 << 20];
     let (mut at, end) = (VALUE_AT as u64, VALUE_AT as u64 + descriptor.len);
     while at < end {
         let part = buffer.len().min((end - at) as usize);
-        if sys::read_at(&file, &mut buffer[..part], at).is_err() {
-            return false;
+        if sys::read_at(file, &mut buffer[..part], at).is_err() {
+            return Ok(false);
         }
         hasher.update(&buffer[..part]);
         at += part as u64;
+        between(part as u64)?;
     }
-    hasher.digest().max(1) == descriptor.sum
+    Ok(hasher.digest().max(1) == descriptor.sum)
 }
 
 /// The key's hash that an extent was written for; `None` if the file is not whole.
 pub(crate) fn key_hash(medium: &Medium, shard: u32, id: SegmentId) -> Option<u64> {
     let file = medium.dir.open_file(&names::extent(shard, id), false).ok()?;
+    key_hash_of(medium, &file, shard, id)
+}
+
+/// The same of an open extent.
+pub(crate) fn key_hash_of(medium: &Medium, file: &File, shard: u32, id: SegmentId) -> Option<u64> {
     let mut first = [0; KEY_HASH + 8];
-    sys::read_at(&file, &mut first, 0).ok()?;
+    sys::read_at(file, &mut first, 0).ok()?;
     let header = Header::decode(first[..HEADER].try_into().ok()?, Kind::Extent, &medium.keys)?;
-    (header.shard == shard && header.id == id.0).then(|| crate::layout::get_u64(&first, KEY_HASH))
+    (header.shard == shard && header.id == id.0 && header.predecessor == 0)
+        .then(|| crate::layout::get_u64(&first, KEY_HASH))
 }
 
 /// Makes an extent durable; one that is gone was superseded and needs no sync.

@@ -10,7 +10,7 @@ use crate::medium::Medium;
 use crate::shard::{Clearing, Effort, Note, Progress, Shard};
 use crate::sys::{self, FileId};
 use crate::{Code, Error, Result};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,6 +41,8 @@ pub(crate) struct Instance {
     pub serving: Mutex<Service>,
     /// One call at a time makes room on a full disk.
     room: Mutex<()>,
+    /// One verification at a time.
+    pub verifying: Mutex<()>,
     pub flushing: AtomicBool,
     /// When the background's last flush failed. It is not tried again at once: what is wrong may stay so.
     pub flush_failed: Mutex<Option<Instant>>,
@@ -79,6 +81,7 @@ impl Instance {
                 full_round: false,
             }),
             room: Mutex::new(()),
+            verifying: Mutex::new(()),
             flushing: AtomicBool::new(false),
             flush_failed: Mutex::new(None),
             medium,
@@ -114,6 +117,11 @@ impl Instance {
 
     pub fn len(&self) -> u64 {
         self.shards.iter().map(Shard::entries).sum()
+    }
+
+    /// While it is held no checkpoint is written.
+    pub fn hold_checkpoints(&self) -> MutexGuard<'_, Option<Checkpoints>> {
+        self.checkpoints.lock()
     }
 
     /// Everything written before the call is durable when it returns.

@@ -11,7 +11,9 @@ mod instance;
 mod options;
 mod pins;
 mod registry;
+mod salvage;
 mod stats;
+mod verify;
 
 pub use crate::layout::checkpoint::{Capacity, Codec};
 pub use batch::Progress;
@@ -23,7 +25,9 @@ pub use pins::Held;
 use pins::Kept;
 pub(crate) use pins::{Pins, Shared};
 pub use registry::Identity;
+pub use salvage::{Salvage, salvage};
 pub use stats::Stats;
+pub use verify::Verification;
 
 use crate::layout::record::Type;
 use crate::layout::{MAX_INLINE_VALUE, MAX_KEY, MAX_VALUE};

@@ -218,7 +218,7 @@ fn check_shards(options: &Options, shards: u32) -> Result<()> {
     }
 }
 
-fn check_codecs(options: &Options, key: &Codec, value: &Codec) -> Result<()> {
+pub(super) fn check_codecs(options: &Options, key: &Codec, value: &Codec) -> Result<()> {
     for (what, stated, stored) in [("key", &options.key_codec, key), ("value", &options.value_codec, value)] {
         if let Some(stated) = stated
             && stated != stored

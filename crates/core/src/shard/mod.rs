@@ -12,6 +12,7 @@ mod rebuild;
 mod reserve;
 mod room;
 mod scan;
+mod verify;
 mod write;
 
 pub(crate) use clear::Clearing;
@@ -21,6 +22,7 @@ pub(crate) use pin::{Keep, Pin, PinnedValue};
 pub(crate) use read::{Found, Hint};
 pub(crate) use reserve::{MAX_CAPACITY_ENTRIES, Share};
 pub(crate) use scan::{Copied, Portion, Position};
+pub(crate) use verify::Findings;
 pub(crate) use write::{Body, Change, Expect};
 
 use crate::index::{Index, Queue};
@@ -95,6 +97,8 @@ struct Writer {
     rested_at: u64,
     /// Segments with a record that does not verify: never emptied, so that damage is not laundered.
     damaged: BTreeSet<usize>,
+    /// A verification counts the index, and its writers with it.
+    watch: Option<Box<verify::Watch>>,
 }
 
 #[derive(Debug, Default)]

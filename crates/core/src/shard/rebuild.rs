@@ -179,6 +179,9 @@ impl Shard {
     }
 
     fn remake_index(&self, writer: &mut Writer, segments: usize, cleared: u64, guard: &Guard) -> Result<()> {
+        if let Some(watch) = &mut writer.watch {
+            watch.void = true;
+        }
         self.index.discard(&mut writer.queue);
         self.index.create(self.rebuilt_depth(writer.log_bytes), guard)?;
         writer.victim = None;
