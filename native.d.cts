@@ -48,6 +48,7 @@ export interface NativeOptions {
   /** Milliseconds; -1 is never. */
   flushInterval?: number
   recovery?: 'auto' | 'full'
+  onCorrupt?: 'throw' | 'quarantine'
   mode?: number
   capacityEntries?: number
   capacityBytes?: number
@@ -62,6 +63,9 @@ export declare function open(path: string, options: NativeOptions, fail: (code: 
 
 /** The same off the event loop. Where the environment ends meanwhile, the map is closed again. */
 export declare function openAsync(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): Promise<object>
+
+/** A job that writes what verifies of the directory `from` to a new map in `to`; keys of what is damaged are not told. */
+export declare function salvage(from: string, to: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object
 
 /** This environment's scratch: key bytes first, value bytes from 65,536 on. */
 export declare function scratch(): ArrayBuffer

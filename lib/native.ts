@@ -24,6 +24,7 @@ export interface NativeOptions {
   /** Milliseconds; -1: never. */
   flushInterval?: number
   recovery?: 'auto' | 'full'
+  onCorrupt?: 'throw' | 'quarantine'
   mode?: number
   capacityEntries?: number
   capacityBytes?: number

@@ -44,6 +44,15 @@ export interface DiskMapOptions<K, V> {
    */
   recovery?: 'auto' | 'full' | undefined
   /**
+   * What to do if the part of the log that was durable is found damaged when the index has to be made from it.
+   * `'throw'`: `open` throws `ERR_CORRUPT`. `'quarantine'`: it opens, `stats().damage` lists what does not verify, and the
+   * parts of the map (see `shards`) in which that is are set aside, untouched: every verb that needs one throws
+   * `ERR_CORRUPT`, since the newest value of any of their keys may be what is lost. All other keys are served. Of a value in a
+   * file of its own only its key is lost. {@link salvage} writes what is whole to a new map. Another value than the
+   * map is open with is `ERR_OPTIONS_MISMATCH`. Default: `'throw'`, or what the map is open with.
+   */
+  onCorrupt?: 'throw' | 'quarantine' | undefined
+  /**
    * What a new map is made for: so many entries, and so many bytes of keys and values together, once encoded. Up to there
    * no table of the index is split and no file is made. Whole numbers; together at most 2^31 entries and about 800 MiB for
    * each shard. Counts when the map is made. Default: none; a map grows as it is filled.
@@ -67,6 +76,7 @@ const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapOptions<unknown, un
   'shards',
   'flushInterval',
   'recovery',
+  'onCorrupt',
   'mode',
   'capacity',
 ])
@@ -76,8 +86,18 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
   const directory = checkPath(path)
   options = checkNames(options, known)
   // Each property is read once, so that a getter cannot show the check something else.
-  const { key, value, create, readOnly, shards, flushInterval, recovery, mode, capacity } =
-    options as DiskMapOptions<K, V>
+  const {
+    key,
+    value,
+    create,
+    readOnly,
+    shards,
+    flushInterval,
+    recovery,
+    onCorrupt,
+    mode,
+    capacity,
+  } = options as DiskMapOptions<K, V>
   const native = nativeOptions(flag('create', create, true), flag('readOnly', readOnly, false))
   if (native.readOnly) native.create = false
   if (shards !== undefined) {
@@ -96,6 +116,12 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
       throw badArgument("The option recovery must be 'auto' or 'full'.")
     }
     native.recovery = recovery
+  }
+  if (onCorrupt !== undefined) {
+    if (onCorrupt !== 'throw' && onCorrupt !== 'quarantine') {
+      throw badArgument("The option onCorrupt must be 'throw' or 'quarantine'.")
+    }
+    native.onCorrupt = onCorrupt
   }
   if (mode !== undefined) native.mode = whole('mode', mode, 0, 0o777)
   if (capacity !== undefined) checkCapacity(capacity, native)

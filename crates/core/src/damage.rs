@@ -34,6 +34,11 @@ impl Damages {
         }
     }
 
+    pub(crate) fn append(&mut self, other: Damages) {
+        self.count += other.count;
+        self.list.extend(other.list.into_iter().take(MAX_LISTED.saturating_sub(self.list.len())));
+    }
+
     /// The first of them, at most 1,000.
     #[must_use]
     pub fn list(&self) -> &[Damage] {

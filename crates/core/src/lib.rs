@@ -93,6 +93,6 @@ pub use front::{
 };
 #[cfg(not(loom))]
 pub use map::{
-    Amount, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, Options, Page, Progress, Recovery,
-    Salvage, Stats, Verification, salvage,
+    Amount, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, OnCorrupt, Options, Page,
+    Progress, Recovery, Salvage, Stats, Verification, salvage,
 };

@@ -19,7 +19,7 @@ use napi::bindgen_prelude::{BigInt, JsValue, Uint8Array, Unknown};
 use napi::sys::napi_env;
 use napi::{Env, Status};
 use napi_derive::napi;
-use opendiskmap::{Capacity, Code, Codec, Control, Identity, Map, Options, Recovery};
+use opendiskmap::{Capacity, Code, Codec, Control, Identity, Map, OnCorrupt, Options, Recovery};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub struct NativeOptions {
     pub flush_interval: Option<f64>,
     #[napi(ts_type = "'auto' | 'full'")]
     pub recovery: Option<String>,
+    #[napi(ts_type = "'throw' | 'quarantine'")]
+    pub on_corrupt: Option<String>,
     pub mode: Option<u32>,
     pub capacity_entries: Option<f64>,
     pub capacity_bytes: Option<f64>,
@@ -209,6 +211,10 @@ fn engine_options(options: &NativeOptions) -> Options {
             .recovery
             .as_ref()
             .map(|recovery| if recovery == "full" { Recovery::Full } else { Recovery::Auto }),
+        on_corrupt: options
+            .on_corrupt
+            .as_ref()
+            .map(|choice| if choice == "quarantine" { OnCorrupt::Quarantine } else { OnCorrupt::Throw }),
         mode: options.mode,
         capacity: match (options.capacity_entries, options.capacity_bytes) {
             (None, None) => None,

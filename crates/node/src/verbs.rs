@@ -261,12 +261,13 @@ fn stats(call: &mut Call<'_>, bound: &Bound) -> Outcome {
         ("checkpoints", stats.checkpoints),
         ("instance", stats.instance),
     ];
-    let mut members = Vec::with_capacity(numbers.len() + 2);
+    let mut members = Vec::with_capacity(numbers.len() + 3);
     for (name, value) in numbers {
         members.push((name, number(env, value as f64)?));
     }
     members.push(("path", text(env, &stats.path)?));
     members.push(("recovery", recovery));
+    members.push(("damage", damages(env, stats.damage.list())?));
     Ok(Value::Raw(object(env, &members)?))
 }
 

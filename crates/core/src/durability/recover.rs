@@ -10,7 +10,7 @@ use crate::medium::Medium;
 use crate::mem::Region;
 use crate::shard::{Shard, Share};
 use crate::sys::{self, Dir, FileId};
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,6 +57,8 @@ pub struct Recovery {
 pub(crate) struct Terms {
     pub writable: bool,
     pub full: bool,
+    /// Damage of the log does not keep the map from opening.
+    pub quarantine: bool,
     /// A test hook: copied files are taken for the originals.
     pub same_files: bool,
     pub boot: [u8; 16],
@@ -153,7 +155,7 @@ pub(crate) fn open(
         }
         let medium = Arc::new(medium);
         let shards = shards(&medium, &checkpoint);
-        match trust(&medium, &shards, map_intent != 0) {
+        match trust(&medium, &shards, &checkpoint, map_intent != 0) {
             Ok(()) => {
                 let reason = if clean { Reason::Clean } else { Reason::Killed };
                 let recovery = Recovery { reason, records: 0, time: started.elapsed() };
@@ -183,13 +185,13 @@ pub(crate) fn open(
 /// shard's log. A shard where that is not possible is told by the rebuild.
 fn finish_clear(shards: &[Shard]) {
     for shard in shards {
-        let _ = shard.open().and_then(|()| shard.fix_up(true));
+        let _ = shard.open(false).and_then(|()| shard.fix_up(true));
     }
 }
 
-fn trust(medium: &Medium, shards: &[Shard], clearing: bool) -> Result<()> {
-    for shard in shards {
-        shard.open()?;
+fn trust(medium: &Medium, shards: &[Shard], checkpoint: &Checkpoint, clearing: bool) -> Result<()> {
+    for (shard, state) in shards.iter().zip(&checkpoint.shards) {
+        shard.open(!state.chain.is_empty())?;
         if !medium.clean {
             shard.fix_up(clearing)?;
         }
@@ -226,13 +228,20 @@ fn rebuild(
     let mut files = Files::list(&medium)?;
     let plans = {
         let old = shards(&medium, &checkpoint);
-        each_shard(&old, |number, shard| shard.plan(&checkpoint.shards[number].chain, &files.successors[number]))?
+        each_shard(&old, |number, shard| {
+            match shard.plan(&checkpoint.shards[number].chain, &files.successors[number]) {
+                // Set aside below.
+                Err(error) if terms.quarantine && error.code() == Code::Corrupt => Ok(None),
+                plan => plan.map(Some),
+            }
+        })?
     };
-    let kept: Vec<SegmentId> = plans.iter().flat_map(|plan| plan.segments.iter().map(|link| link.id)).collect();
+    let kept: Vec<SegmentId> =
+        plans.iter().flatten().flat_map(|plan| plan.segments.iter().map(|link| link.id)).collect();
     // Before anything is written: what the chain does not reach must not look like a part of it ever again.
     for (name, parsed) in &files.names {
         let gone = match parsed {
-            Name::Segment { id, .. } => !kept.contains(id),
+            Name::Segment { shard, id } => !kept.contains(id) && plans.get(*shard as usize).is_none_or(Option::is_some),
             Name::SegmentTable { .. } | Name::Directory { .. } | Name::Index { .. } => true,
             _ => false,
         };
@@ -251,6 +260,13 @@ fn rebuild(
     let shards = shards(&medium, &checkpoint);
     let mut records = 0;
     for (number, (shard, plan)) in shards.iter().zip(&plans).enumerate() {
+        let Some(plan) = plan else {
+            shard.set_aside(&checkpoint.shards[number]);
+            continue;
+        };
+        if terms.quarantine {
+            shard.tolerate();
+        }
         let counters = (files.counters[number].0, files.counters[number].1);
         records += shard.recover(plan, counters.0, counters.1)?.records;
         shard.load()?;

@@ -20,7 +20,7 @@ pub use batch::Progress;
 pub use conditional::{Amount, NumberType};
 pub use cursor::{Cursor, Iter, Page};
 pub(crate) use options::Sharing;
-pub use options::{Hooks, Options, Recovery};
+pub use options::{Hooks, OnCorrupt, Options, Recovery};
 pub use pins::Held;
 use pins::Kept;
 pub(crate) use pins::{Pins, Shared};

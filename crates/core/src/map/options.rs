@@ -29,6 +29,16 @@ pub enum Recovery {
     Full,
 }
 
+/// What an open does where the part of the log that was durable is damaged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCorrupt {
+    /// It fails with `ERR_CORRUPT`.
+    #[default]
+    Throw,
+    /// It sets the shards aside whose log is damaged, and serves the others.
+    Quarantine,
+}
+
 /// Options of [`Map::open`](crate::Map::open).
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -42,6 +52,8 @@ pub struct Options {
     pub flush_interval: Option<Option<Duration>>,
     /// Default: [`Recovery::Auto`].
     pub recovery: Option<Recovery>,
+    /// Default: [`OnCorrupt::Throw`].
+    pub on_corrupt: Option<OnCorrupt>,
     /// Permissions of the directory, at creation only; files get the same without the search bits. Default: 0o700.
     pub mode: Option<u32>,
     /// The key codec's name and parameter: compared with the stored one if stated.
@@ -84,6 +96,7 @@ impl Default for Options {
             shards: None,
             flush_interval: None,
             recovery: None,
+            on_corrupt: None,
             mode: None,
             key_codec: None,
             value_codec: None,

@@ -1,6 +1,7 @@
 //! What a map holds and uses.
 
 use super::instance::Instance;
+use crate::damage::Damages;
 use crate::durability::recover::Recovery;
 use std::sync::atomic::Ordering;
 
@@ -41,6 +42,8 @@ pub struct Stats {
     /// Checkpoints since the open.
     pub checkpoints: u64,
     pub recovery: Recovery,
+    /// What the open found damaged, under [`OnCorrupt::Quarantine`](crate::OnCorrupt::Quarantine).
+    pub damage: Damages,
     /// Where the map was first opened in this process.
     pub path: String,
     /// Differs between two openings of one directory; a JavaScript number holds it.
@@ -71,11 +74,13 @@ impl Stats {
             waits: instance.medium.waits.load(Ordering::Relaxed),
             checkpoints: instance.checkpoint_count.load(Ordering::Relaxed),
             recovery: instance.recovery,
+            damage: Damages::default(),
             path: instance.path.to_string_lossy().into_owned(),
             instance: instance.number,
         };
         for shard in &instance.shards {
             let part = shard.stats();
+            stats.damage.append(shard.damages());
             stats.live_bytes = stats.live_bytes.saturating_add(part.live_bytes);
             stats.log_bytes += part.log_bytes;
             stats.log_bound = stats.log_bound.saturating_add(part.log_bound);

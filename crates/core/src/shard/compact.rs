@@ -327,6 +327,9 @@ impl Shard {
 
     /// `compact()`: also what a finished round had given up on.
     pub fn forget_rest(&self) -> Result<()> {
+        if !self.is_written() {
+            return Ok(());
+        }
         let mut writer = self.lock()?;
         writer.rested_at = 0;
         if let Some(&last) = writer.chain.last() {

@@ -7,6 +7,7 @@ mod fixup;
 mod note;
 mod numbers;
 mod pin;
+mod quarantine;
 mod read;
 mod rebuild;
 mod reserve;
@@ -45,6 +46,8 @@ const REBUILDING: u8 = 1;
 const POISONED: u8 = 2;
 /// The map is closing, or closed: what a late call of another thread would change is not synced any more.
 const CLOSED: u8 = 3;
+/// Its log is damaged, and the map was opened nevertheless.
+const ASIDE: u8 = 4;
 
 /// Aligned, so that no two shards' locks share a cache line.
 #[derive(Debug)]
@@ -59,6 +62,7 @@ pub(crate) struct Shard {
     extents: Mutex<Extents>,
     /// Up to here the tail's pages were brought in, as a tail reference; the background moves it on.
     prefaulted: AtomicUsize,
+    quarantine: quarantine::Quarantine,
 }
 
 /// What only the holder of the lock knows; all of it is derived from the mapping at open.
@@ -119,6 +123,7 @@ impl Shard {
             writer: RwLock::new(Writer::default()),
             extents: Mutex::new(Extents::default()),
             prefaulted: AtomicUsize::new(0),
+            quarantine: quarantine::Quarantine::default(),
         }
     }
 
@@ -139,10 +144,15 @@ impl Shard {
         self.page().load(head::ENTRIES)
     }
 
-    /// Brings back what the heap knows of a shard whose mapping is trusted. After a clean close all sums must match.
-    pub fn open(&self) -> Result<()> {
+    /// Brings back what the heap knows of a shard whose mapping is trusted. After a clean close all sums must match. `named`:
+    /// the checkpoint names segments of it.
+    pub fn open(&self, named: bool) -> Result<()> {
         let page = self.page();
         if !self.is_written() {
+            if named {
+                // Set aside when the map was open last, or its page is damaged: the log says which.
+                return Err(self.damage("the page of a shard with segments is empty"));
+            }
             return match page.load(head::ROOT) | page.load(head::TAIL) | page.load(head::ENTRIES) {
                 0 => Ok(()),
                 // A process died while it made the shard's first files; they are made again.
@@ -235,6 +245,7 @@ impl Shard {
         match self.state.load(Ordering::Acquire) {
             POISONED => Err(self.poisoned()),
             CLOSED => Err(self.closed()),
+            ASIDE => Err(self.set_aside_error()),
             _ => Ok(()),
         }
     }

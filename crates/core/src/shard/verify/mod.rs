@@ -66,6 +66,7 @@ impl Shard {
     /// # Errors
     /// What `proceed` returns, and what keeps the check itself from going on; damage is no error here.
     pub fn verify(&self, found: &mut Findings, proceed: Proceed<'_>) -> Result<()> {
+        found.damages.append(self.set_aside_damages());
         if !self.is_written() {
             return Ok(());
         }
