@@ -91,7 +91,7 @@ fn wound(path: &Path, damages: &[Damage]) -> BTreeSet<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases() / 3) })]
 
     #[test]
     fn what_verifies_is_served_and_what_does_not_is_told_and_never_older(damages in damages()) {

@@ -120,6 +120,9 @@ fn under_four_writers_who_compact_and_flush_every_verification_reports_ok() {
                     if writer == 1 && round % 5000 == 0 {
                         map.flush().unwrap();
                     }
+                    if writer == 2 && round % 10_000 == 5000 {
+                        map.compact().unwrap();
+                    }
                     changes.fetch_add(1, Ordering::Relaxed);
                 }
             });

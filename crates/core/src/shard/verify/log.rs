@@ -48,6 +48,14 @@ pub(super) struct Follower {
     was_blurred: bool,
 }
 
+/// An extent of a live record, open, and the record's key.
+struct OpenExtent {
+    file: File,
+    descriptor: Descriptor,
+    hash: u64,
+    key: Vec<u8>,
+}
+
 /// What the index says of a record's key.
 enum Standing {
     /// It names this record.
@@ -118,8 +126,8 @@ impl Check<'_> {
         let extents = self.compare(&range, &records, &guard)?;
         let count = records.len() as u64;
         drop(guard);
-        for (file, descriptor, hash, key) in extents {
-            self.extent(&file, &descriptor, hash, &key)?;
+        for extent in extents {
+            self.extent(&extent)?;
         }
         self.checked(count, (at - range.from) as u64)?;
         Ok(Some((range.id, at)))
@@ -144,12 +152,7 @@ impl Check<'_> {
     }
 
     /// Compares records that verify with the index, in steps under the lock. Gives the extents of those that live, open.
-    fn compare(
-        &mut self,
-        range: &Range,
-        records: &[Record<'_>],
-        guard: &Guard,
-    ) -> Result<Vec<(File, Descriptor, u64, Vec<u8>)>> {
+    fn compare(&mut self, range: &Range, records: &[Record<'_>], guard: &Guard) -> Result<Vec<OpenExtent>> {
         let shard = self.shard;
         let mut extents = Vec::new();
         let mut rest = records.iter();
@@ -185,7 +188,7 @@ impl Check<'_> {
         &mut self,
         range: &Range,
         record: &Record<'_>,
-        extents: &mut Vec<(File, Descriptor, u64, Vec<u8>)>,
+        extents: &mut Vec<OpenExtent>,
         guard: &Guard,
     ) -> Result<()> {
         if !matches!(record.header.kind, Type::Put | Type::PutExtent | Type::Tombstone) {
@@ -213,7 +216,7 @@ impl Check<'_> {
         {
             // The record lives under this guard, so its extent is there; once open it stays readable.
             match extent::open(&shard.medium, shard.number, &descriptor) {
-                Ok(file) => extents.push((file, descriptor, hash, record.key().to_vec())),
+                Ok(file) => extents.push(OpenExtent { file, descriptor, hash, key: record.key().to_vec() }),
                 Err(error) => {
                     let name = names::extent(shard.number, descriptor.id);
                     self.found.damages.add(error.code(), name, 0, Some(record.key()));
@@ -223,10 +226,11 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn extent(&mut self, file: &File, descriptor: &Descriptor, hash: u64, key: &[u8]) -> Result<()> {
+    fn extent(&mut self, extent: &OpenExtent) -> Result<()> {
         let shard = self.shard;
+        let OpenExtent { file, descriptor, hash, key } = extent;
         let name = || names::extent(shard.number, descriptor.id);
-        if extent::key_hash_of(&shard.medium, file, shard.number, descriptor.id) != Some(hash) {
+        if extent::key_hash_of(&shard.medium, file, shard.number, descriptor.id) != Some(*hash) {
             self.damaged(name(), 0, Some(key));
         }
         let whole = extent::matches(&shard.medium, file, descriptor, &mut |bytes| {
