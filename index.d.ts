@@ -1,7 +1,7 @@
 /// <reference types="node" preserve="true" />
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { AttachOptions, DiskMapHandle } from './lib/attach.js';
-export { StringStringMap, StringU64Map, U64StringMap, type AliasOptions, type DiskMapAlias, } from './lib/aliases.js';
+export { StringStringMap, StringU64Map, U64StringMap, type AliasAsyncOptions, type AliasOptions, type DiskMapAlias, } from './lib/aliases.js';
 export { bytes, json, msgpack, native, primitive, str, structured, type JsonCodec, type MsgpackCodec, type NativeCodecs, type NumberCodec, type StructuredCodec, } from './lib/codecs/index.js';
 export type { Primitive } from './lib/codecs/primitive.js';
 export type { CodecVerb, KeyAndValueCodec, KeyCodec, Sink, ValueCodec } from './lib/codecs/types.js';
@@ -9,7 +9,8 @@ export type { Entry } from './lib/entry.js';
 export { DiskMapError, type DiskMapErrorCode } from './lib/errors.js';
 export type { JobOptions, Progress } from './lib/job.js';
 export { DiskMap } from './lib/map.js';
-export type { DiskMapOptions } from './lib/options.js';
+export type { DiskMapAsyncOptions, DiskMapOptions } from './lib/options.js';
+export type { DiskMapRecovery, RebuildProgress, ShardRecovery } from './lib/recovery.js';
 export { salvage, type SalvageOptions, type SalvageReport } from './lib/salvage.js';
 export type { DiskMapStats } from './lib/stats.js';
 export { DELETE, type Delete } from './lib/update.js';

@@ -6,6 +6,7 @@ export {
   StringStringMap,
   StringU64Map,
   U64StringMap,
+  type AliasAsyncOptions,
   type AliasOptions,
   type DiskMapAlias,
 } from './lib/aliases.js'
@@ -29,7 +30,8 @@ export type { Entry } from './lib/entry.js'
 export { DiskMapError, type DiskMapErrorCode } from './lib/errors.js'
 export type { JobOptions, Progress } from './lib/job.js'
 export { DiskMap } from './lib/map.js'
-export type { DiskMapOptions } from './lib/options.js'
+export type { DiskMapAsyncOptions, DiskMapOptions } from './lib/options.js'
+export type { DiskMapRecovery, RebuildProgress, ShardRecovery } from './lib/recovery.js'
 export { salvage, type SalvageOptions, type SalvageReport } from './lib/salvage.js'
 export type { DiskMapStats } from './lib/stats.js'
 export { DELETE, type Delete } from './lib/update.js'

@@ -61,8 +61,11 @@ export interface NativeOptions {
 /** Opens a map; what it throws is made by `fail(code, message, errno)`. */
 export declare function open(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object
 
-/** The same off the event loop. Where the environment ends meanwhile, the map is closed again. */
-export declare function openAsync(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): Promise<object>
+/**
+ * The same off the event loop, with a function that tells how far a rebuild has come. Where the environment ends meanwhile,
+ * the map is closed again.
+ */
+export declare function openAsync(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): { opened: Promise<object>, progress: () => { bytes: number, totalBytes: number } | undefined }
 
 /** A job that writes what verifies of the directory `from` to a new map in `to`; keys of what is damaged are not told. */
 export declare function salvage(from: string, to: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object

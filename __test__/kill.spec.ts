@@ -1,119 +1,83 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+// What the kill rig (rigs/kill.mjs) takes for right, and what it must not.
 import test from 'ava'
-import { DiskMap, str } from '../index.js'
-import { freshPath } from './helpers/dir.js'
-import { apply, write } from './helpers/history.mjs'
-import { program } from './helpers/program.js'
+import { callOf, make, SHARED, type Plan } from './rigs/kill-calls.mjs'
+import { noEntries, settle, type Models } from './rigs/kill-check.mjs'
 
-// OPENDISKMAP_KILLS asks for more than a minute's worth.
-const asked = Number(process.env['OPENDISKMAP_KILLS'] ?? 0)
-const ROUNDS = asked || 300
-const MINUTE = 60_000
-const LIMIT = asked > 0 ? Infinity : MINUTE
-const codecs = { key: str, value: str }
+const CALLS = 120
 
-interface Round {
-  readonly path: string
-  readonly seed: number
-  /** The number of the first write of each thread. */
-  readonly firsts: number[]
-  /** Kill after so many acknowledgements; 0: while the child opens the map. */
-  readonly after: number
-}
-
-/** Runs a child until it is killed, and gives how many writes each thread has had acknowledged. */
-async function killed({ path, seed, firsts, after }: Round): Promise<number[]> {
-  const args = [program('writes.mjs'), path, String(seed), ...firsts.map(String)]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const done = firsts.map(() => 0)
-  let acknowledged = 0
-  let rest = ''
-  // From a while before the map is open to a while after: a random moment of opening.
-  const early =
-    after === 0 ? setTimeout(() => child.kill('SIGKILL'), 20 + Math.random() * 80) : undefined
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n')
-    rest = lines.pop()!
-    for (const line of lines) {
-      if (line === 'open') continue
-      const [thread, n] = line.split(' ').map(Number) as [number, number]
-      done[thread] = n + 1 - firsts[thread]!
-      acknowledged++
-    }
-    if (acknowledged >= after && after > 0) child.kill('SIGKILL')
-  })
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
-  clearTimeout(early)
-  if (signal !== 'SIGKILL') throw new Error(`the child ended by itself: ${code} ${signal}`)
-  return done
-}
-
-/** Applies what was acknowledged, and of each thread's write in flight all or nothing, whichever the map shows. */
-function settle(
-  model: Map<string, string>,
-  map: DiskMap<string, string>,
-  round: Round,
-  done: number[],
-): string[] {
-  const alone = round.firsts.length === 1
-  const started = round.firsts.map((first, thread) => first + done[thread]!)
-  round.firsts.forEach((first, thread) => {
-    for (let n = first; n < started[thread]!; n++) apply(model, write(round.seed, thread, n, alone))
-  })
-  const found = new Map(map)
-  started.forEach((n, thread) => {
-    const inFlight = write(round.seed, thread, n, alone)
-    const after = new Map(model)
-    apply(after, inFlight)
-    const happened =
-      inFlight.kind === 'clear'
-        ? found.size < model.size
-        : found.get(inFlight.key) === after.get(inFlight.key)
-    if (!happened) return
-    model.clear()
-    for (const [key, value] of after) model.set(key, value)
-    started[thread]!++
-  })
-  round.firsts.splice(0, round.firsts.length, ...started)
-  const wrong: string[] = []
-  if (map.size !== model.size) wrong.push(`size is ${map.size}, not ${model.size}`)
-  for (const [key, value] of model) {
-    const there = found.get(key)
-    if (there !== value)
-      wrong.push(`${key} holds ${there?.slice(0, 40)}, not ${value.slice(0, 40)}`)
-    if (map.get(key) !== there) wrong.push(`get and the iterator disagree on ${key}`)
+/** Maps after so many calls of each thread. */
+function after(plan: Plan, calls: readonly number[]): Models {
+  const models = noEntries()
+  for (let n = 0; n < Math.max(...calls); n++) {
+    calls.forEach((count, thread) => n < count && make(models, callOf(plan, thread, n)))
   }
-  for (const key of found.keys()) if (!model.has(key)) wrong.push(`${key} came back`)
-  return wrong
+  return models
 }
 
-for (const threads of [1, 3]) {
-  test(`kill -9 at random moments loses no acknowledged write of ${threads} threads and leaves none half done`, async (t) => {
-    t.timeout(asked > 0 ? 600 * MINUTE : 5 * MINUTE)
-    const began = performance.now()
-    const path = freshPath(t)
-    const seed = Math.floor(Math.random() * 2 ** 31)
-    t.log(`seed ${seed}`)
-    const model = new Map<string, string>()
-    let firsts = Array.from({ length: threads }, () => 0)
-    let acknowledged = 0
-    let rounds = 0
-    for (; rounds < ROUNDS / 2 && performance.now() - began < LIMIT; rounds++) {
-      const after = rounds % 10 === 9 ? 0 : 1 + Math.floor(Math.random() ** 2 * 1500)
-      const round: Round = { path, seed, firsts, after }
-      const done = await killed(round)
-      acknowledged += done.reduce((sum, n) => sum + n, 0)
-      // A child that was killed before it made the map leaves nothing to compare.
-      // A reader writes nothing, so that the next child finds the map as the kill left it.
-      const readOnly = rounds % 3 === 1 && model.size > 0
-      const map = DiskMap.open(path, { ...codecs, readOnly })
-      const wrong = settle(model, map, round, done)
-      map.close()
-      t.deepEqual(wrong, [], `round ${rounds} with seed ${seed}`)
-      firsts = round.firsts
+const plans = [1, 3].flatMap((threads) =>
+  [1, 16].map((atOnce): Plan => ({ seed: 5, round: 1, threads, atOnce, how: 'kill', after: 1 })),
+)
+const same = (plan: Plan, calls: number): number[] =>
+  Array.from({ length: plan.threads }, () => calls)
+const named = ({ threads, atOnce }: Plan): string => `${threads} threads, ${atOnce} at once`
+
+test('calls that had returned, and some in flight, explain what is there', (t) => {
+  for (const plan of plans) {
+    const done = same(plan, CALLS)
+    for (let more = 0; more <= plan.atOnce; more++) {
+      const found = after(plan, same(plan, CALLS + more))
+      const models = noEntries()
+      t.is(settle(models, found, plan, done), undefined, `${named(plan)}, ${more} more`)
+      t.deepEqual(models, found)
     }
-    t.log(`${rounds} kills, ${acknowledged} acknowledged writes, ${model.size} entries at the end`)
-    t.true(acknowledged > rounds)
-  })
-}
+  }
+})
+
+test('a call that is said to have returned and is not there is noticed', (t) => {
+  for (const plan of plans) {
+    let noticed = 0
+    for (let n = 1; n < CALLS; n++) {
+      const found = after(plan, same(plan, n - 1))
+      const told = settle(noEntries(), found, plan, same(plan, n))
+      if (told !== undefined) noticed++
+    }
+    // A delete of what is not there leaves nothing to notice.
+    t.true(noticed > CALLS / 2, `${named(plan)}: ${noticed} of ${CALLS}`)
+  }
+})
+
+test('a call that nobody made, a key that came back and a size that is off are noticed', (t) => {
+  const changes: ((found: Models) => unknown)[] = [
+    ({ text }) => text.set('0:1', 'forged'),
+    ({ text }) => text.set('9:9', 'nobody’s'),
+    ({ text }) => text.delete([...text.keys()][0]!),
+    ({ count }) => count.set('0:1', 1n),
+    ({ count }) => count.increment(SHARED, 1000n),
+    ({ count }) => count.delete(SHARED),
+  ]
+  for (const plan of plans) {
+    for (const change of changes) {
+      const found = after(plan, same(plan, CALLS))
+      change(found)
+      const told = settle(noEntries(), found, plan, same(plan, CALLS))
+      t.truthy(told, `${named(plan)}: ${change}`)
+    }
+  }
+})
+
+test('of a batch in flight each key may be there or not, and no other', (t) => {
+  const plan = plans[0]!
+  let batches = 0
+  for (let n = 0; n < CALLS; n++) {
+    const call = callOf(plan, 0, n)
+    if (call.verb !== 'setMany' || call.map !== 'text') continue
+    batches++
+    const [key, value] = call.pairs.at(-1)!
+    const found = after(plan, [n])
+    found.text.set(key, value)
+    t.is(settle(noEntries(), found, plan, [n]), undefined)
+    found.text.set(key, `${value}?`)
+    t.truthy(settle(noEntries(), found, plan, [n]))
+  }
+  t.true(batches > 0)
+})

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
+import { symlinkSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { DiskMap, native, str } from '../index.js'
-import { freshPath } from './helpers/dir.js'
+import { freshDir, freshPath } from './helpers/dir.js'
 import { inThread, resultOf, startThread } from './helpers/threads.js'
 
 const codecs = { key: str, value: str }
@@ -150,6 +152,47 @@ test('a hundred threads, of which none finds the map open, open it again each ti
   for (let number = 0; number < 50; number++) await inThread(path, 'once', { number: 2 * number })
   const map = DiskMap.open(path, codecs)
   t.is(map.size, 50)
+  map.close()
+})
+
+test('eight threads that open, write and close the same map by several paths lose no write', async (t) => {
+  const path = freshPath(t)
+  const link = join(freshDir(t), 'link')
+  const count = 200
+  // The link leads to something from the first open on.
+  DiskMap.open(path, codecs).close()
+  symlinkSync(path, link, 'junction')
+  const paths = [path, link, relative(process.cwd(), path), join(path, '..', 'map')]
+  const names = Array.from({ length: 8 }, (_, number) => `${number}`)
+  await Promise.all(
+    names.map((name, number) => inThread(paths[number % 4]!, 'visit', { name, count })),
+  )
+  const map = DiskMap.open(path, codecs)
+  t.is(map.size, names.length * count)
+  for (const name of names) t.is(map.get(`${name} ${count - 1}`), name)
+  map.close()
+})
+
+test('a callback that takes its time in one thread holds up no other, on the same key either', async (t) => {
+  const path = freshPath(t)
+  const map = DiskMap.open(path, { ...codecs, shards: 1 }).set('a', 'first')
+  const shared = new SharedArrayBuffer(8)
+  const flags = new Int32Array(shared)
+  // It waits in the middle of its update until this thread has made every other call.
+  const result = inThread<string>(path, 'wait', { key: 'a', shared })
+  while (Atomics.load(flags, 0) === 0) await setTimeout(1)
+  map.set('a', 'second').set('b', '1').delete('b')
+  map.update('a', (old) => `${old} and third`)
+  t.deepEqual([...map], [['a', 'second and third']])
+  map.clear()
+  t.is(map.set('a', 'last').size, 1)
+  await map.flush()
+  await map.compact()
+  Atomics.store(flags, 1, 1)
+  Atomics.notify(flags, 1)
+  // What it had seen is gone, so that its function was asked again.
+  t.is(await result, 'last!')
+  t.is(map.get('a'), 'last!')
   map.close()
 })
 

@@ -2,17 +2,20 @@ import { native, str } from './codecs/index.js'
 import type { CodecVerb, KeyCodec, ValueCodec } from './codecs/types.js'
 import { badArgument } from './errors.js'
 import { DiskMap } from './map.js'
-import type { DiskMapOptions } from './options.js'
+import type { DiskMapAsyncOptions, DiskMapOptions } from './options.js'
 
 /** Options of a map whose codecs are known. */
 export type AliasOptions = Omit<DiskMapOptions<never, never>, 'key' | 'value'>
+
+/** The same for `openAsync`. */
+export type AliasAsyncOptions = Omit<DiskMapAsyncOptions<never, never>, 'key' | 'value'>
 
 /** Opens maps of one kind. */
 export interface DiskMapAlias<K, V, Allows extends CodecVerb> {
   /** As {@link DiskMap.open}, but for `key` and `value`, which are `ERR_INVALID_ARGUMENT` here. */
   open(path: string | URL, options?: AliasOptions): DiskMap<K, V, Allows>
   /** As {@link DiskMap.openAsync}, with the same exception. */
-  openAsync(path: string | URL, options?: AliasOptions): Promise<DiskMap<K, V, Allows>>
+  openAsync(path: string | URL, options?: AliasAsyncOptions): Promise<DiskMap<K, V, Allows>>
 }
 
 function alias<K, V, Allows extends CodecVerb>(
@@ -23,7 +26,7 @@ function alias<K, V, Allows extends CodecVerb>(
   return Object.freeze({
     open: (path: string | URL, options?: AliasOptions) =>
       DiskMap.open<K, V, Allows>(path, withCodecs(name, options, { key, value })),
-    openAsync: async (path: string | URL, options?: AliasOptions) =>
+    openAsync: async (path: string | URL, options?: AliasAsyncOptions) =>
       DiskMap.openAsync<K, V, Allows>(path, withCodecs(name, options, { key, value })),
   })
 }
@@ -31,9 +34,9 @@ function alias<K, V, Allows extends CodecVerb>(
 /** The options with the codecs; all else, unknown ones too, stays for `open` to check. */
 function withCodecs<C extends object>(
   name: string,
-  options: AliasOptions | undefined,
+  options: AliasAsyncOptions | undefined,
   codecs: C,
-): AliasOptions & C {
+): AliasAsyncOptions & C {
   if (options === undefined) return codecs
   // No object: open says so.
   if (typeof options !== 'object' || options === null) return options
@@ -46,7 +49,7 @@ function withCodecs<C extends object>(
   return Object.create(Object.getPrototypeOf(options) as object | null, {
     ...Object.getOwnPropertyDescriptors(options),
     ...own,
-  }) as AliasOptions & C
+  }) as AliasAsyncOptions & C
 }
 
 /** A map of 64-bit keys (bigints) and strings. */

@@ -9,7 +9,13 @@ import { EntryIterator, type Part } from './iterator.js'
 import { checkJob, type JobOptions } from './job.js'
 import { getAsync } from './later.js'
 import { native, TEXT, type NativeHandle } from './native.js'
-import { checkOptions, type DiskMapOptions } from './options.js'
+import {
+  checkOptions,
+  type CheckedOptions,
+  type DiskMapAsyncOptions,
+  type DiskMapOptions,
+} from './options.js'
+import { tellRecovery, watch } from './recovery.js'
 import type { DiskMapStats } from './stats.js'
 import { getOrInsert, getOrInsertComputed, update, type Delete } from './update.js'
 import { bindVerbs, type Verbs } from './verbs.js'
@@ -17,6 +23,11 @@ import { verify, type VerifyReport } from './verify.js'
 
 // `new DiskMap()` has no map to stand for: only `open` knows this.
 const opening = Symbol('opening')
+
+/** Gives a handle up that nobody has seen yet. */
+function giveUp(handle: NativeHandle): void {
+  handle.bind(TEXT, TEXT).close()
+}
 
 // Its verbs are defined when the class is, below; the rule warns of such that nobody defines.
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging
@@ -85,7 +96,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
     options?: DiskMapOptions<K, V>,
   ): DiskMap<K, V>
   static open<K, V>(path: string | URL, options?: DiskMapOptions<K, V>): DiskMap<K, V> {
-    const checked = checkOptions<K, V>(path, options)
+    const checked = checkOptions<K, V>(path, options, false)
     return DiskMap.#over(native.open(checked.path, checked.native, fail), checked)
   }
 
@@ -102,18 +113,19 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    */
   static openAsync<K = unknown, V = unknown, Allows extends CodecVerb = never>(
     path: string | URL,
-    options: DiskMapOptions<K, V> & { value: ValueCodec<V, Allows> },
+    options: DiskMapAsyncOptions<K, V> & { value: ValueCodec<V, Allows> },
   ): Promise<DiskMap<K, V, Allows>>
   static openAsync<K = unknown, V = unknown>(
     path: string | URL,
-    options?: DiskMapOptions<K, V>,
+    options?: DiskMapAsyncOptions<K, V>,
   ): Promise<DiskMap<K, V>>
   static async openAsync<K, V>(
     path: string | URL,
-    options?: DiskMapOptions<K, V>,
+    options?: DiskMapAsyncOptions<K, V>,
   ): Promise<DiskMap<K, V>> {
-    const checked = checkOptions<K, V>(path, options)
-    return DiskMap.#over(await native.openAsync(checked.path, checked.native, fail), checked)
+    const checked = checkOptions<K, V>(path, options, true)
+    const found = native.openAsync(checked.path, checked.native, fail)
+    return DiskMap.#over(await watch(found, checked.onProgress, giveUp), checked)
   }
 
   /**
@@ -143,12 +155,17 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
     return DiskMap.#over(native.attach(checked.identity, checked.native, fail), checked)
   }
 
-  static #over<K, V>(handle: NativeHandle, codecs: StatedCodecs<K, V>): DiskMap<K, V> {
+  static #over<K, V>(
+    handle: NativeHandle,
+    options: StatedCodecs<K, V> & Partial<Pick<CheckedOptions<K, V>, 'onRecovery'>>,
+  ): DiskMap<K, V> {
     try {
-      const { key, value } = driversOf(handle, codecs)
-      return new DiskMap(opening, bindVerbs(handle, key, value))
+      const { key, value } = driversOf(handle, options)
+      const map = new DiskMap(opening, bindVerbs(handle, key, value))
+      tellRecovery(handle, options.onRecovery)
+      return map
     } catch (error) {
-      handle.bind(TEXT, TEXT).close()
+      giveUp(handle)
       throw error
     }
   }

@@ -139,6 +139,15 @@ export interface NativeMap {
 export interface NativeHandle {
   codecs(): StoredCodecs
   bind(keyLane: number, valueLane: number): NativeMap
+  /** What this handle's open recovered; undefined if that was nothing. */
+  recovered(): object | undefined
+}
+
+/** A map that is being opened. */
+export interface NativeOpening {
+  opened: Promise<NativeHandle>
+  /** How far a rebuild has come; undefined as long as there is none. */
+  progress(): { bytes: number; totalBytes: number } | undefined
 }
 
 /** What the format and the boundary can hold. */
@@ -159,7 +168,7 @@ export interface Addon {
   scratch(): ArrayBuffer
   meta(): ArrayBuffer
   open(path: string, options: NativeOptions, fail: Fail): NativeHandle
-  openAsync(path: string, options: NativeOptions, fail: Fail): Promise<NativeHandle>
+  openAsync(path: string, options: NativeOptions, fail: Fail): NativeOpening
   attach(identity: NativeIdentity, options: NativeOptions, fail: Fail): NativeHandle
   salvage(from: string, to: string, options: NativeOptions, fail: Fail): NativeJob<NativeSalvage>
 }

@@ -4,6 +4,7 @@ import { keyDriver, valueDriver, type StatedCodecs } from './codecs/resolve.js'
 import type { KeyCodec, ValueCodec } from './codecs/types.js'
 import { badArgument, describe } from './errors.js'
 import { limits, type NativeOptions } from './native.js'
+import type { DiskMapRecovery, RebuildProgress } from './recovery.js'
 
 /** Options of {@link DiskMap.open}. An option that is not listed here is `ERR_INVALID_ARGUMENT`. */
 export interface DiskMapOptions<K, V> {
@@ -60,15 +61,34 @@ export interface DiskMapOptions<K, V> {
   capacity?: { entries?: number | undefined; bytes?: number | undefined } | undefined
   /** The permissions of a directory that is made: 0o700 and up to 0o777. Default: 0o700. */
   mode?: number | undefined
+  /**
+   * Called once, before `open` returns or the promise of `openAsync` resolves, if the map had not been closed: its process
+   * had died (`killed`), or the index was made from the log (`rebuilt`). It belongs to the open that did so: one that joins
+   * a map which this process has open recovers nothing, and is not told; `stats().recovery` tells everybody. What
+   * it throws passes through, and this handle is closed.
+   */
+  onRecovery?: ((recovery: DiskMapRecovery) => void) | undefined
+}
+
+/** Options of {@link DiskMap.openAsync}: those of {@link DiskMap.open}, and one more. */
+export interface DiskMapAsyncOptions<K, V> extends DiskMapOptions<K, V> {
+  /**
+   * Called while the index is made from the log, in this thread, at most ten times a second, and once when all of it is
+   * done, before `onRecovery`. Not called where nothing is rebuilt. What it throws rejects the promise once the map is
+   * open, and this handle is closed. `open` does not take it (`ERR_INVALID_ARGUMENT`): nothing can be called while it runs.
+   */
+  onProgress?: ((progress: RebuildProgress) => void) | undefined
 }
 
 /** Options that were checked, once, when the map was opened. */
 export interface CheckedOptions<K, V> extends StatedCodecs<K, V> {
   readonly path: string
   readonly native: NativeOptions
+  readonly onRecovery: ((recovery: DiskMapRecovery) => void) | undefined
+  readonly onProgress: ((progress: RebuildProgress) => void) | undefined
 }
 
-const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapOptions<unknown, unknown>>([
+const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapAsyncOptions<unknown, unknown>>([
   'key',
   'value',
   'create',
@@ -79,10 +99,16 @@ const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapOptions<unknown, un
   'onCorrupt',
   'mode',
   'capacity',
+  'onRecovery',
+  'onProgress',
 ])
 
-/** Checks the arguments of `open`. */
-export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOptions<K, V> {
+/** Checks the arguments of `open`, or of `openAsync`. */
+export function checkOptions<K, V>(
+  path: unknown,
+  options: unknown,
+  isAsync: boolean,
+): CheckedOptions<K, V> {
   const directory = checkPath(path)
   options = checkNames(options, known)
   // Each property is read once, so that a getter cannot show the check something else.
@@ -97,7 +123,9 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
     onCorrupt,
     mode,
     capacity,
-  } = options as DiskMapOptions<K, V>
+    onRecovery,
+    onProgress,
+  } = options as DiskMapAsyncOptions<K, V>
   const native = nativeOptions(flag('create', create, true), flag('readOnly', readOnly, false))
   if (native.readOnly) native.create = false
   if (shards !== undefined) {
@@ -125,7 +153,15 @@ export function checkOptions<K, V>(path: unknown, options: unknown): CheckedOpti
   }
   if (mode !== undefined) native.mode = whole('mode', mode, 0, 0o777)
   if (capacity !== undefined) checkCapacity(capacity, native)
-  return { path: directory, native, ...stateCodecs<K, V>(native, key, value) }
+  callback('onRecovery', onRecovery)
+  callback('onProgress', onProgress)
+  if (onProgress !== undefined && !isAsync) {
+    throw badArgument(
+      'The option onProgress is for openAsync: while open runs, nothing can be called.',
+    )
+  }
+  const codecs = stateCodecs<K, V>(native, key, value)
+  return { path: directory, native, onRecovery, onProgress, ...codecs }
 }
 
 /** Options for the addon, which reads those that are not stated too: nothing may be inherited from Object.prototype. */
@@ -211,6 +247,12 @@ export function flag(name: string, value: unknown, byDefault: boolean): boolean 
     throw badArgument(`The option ${name} must be a boolean, not ${describe(value)}.`)
   }
   return value
+}
+
+function callback(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'function') {
+    throw badArgument(`The option ${name} must be a function, not ${describe(value)}.`)
+  }
 }
 
 /** An option that is an integer in a range. */

@@ -17,6 +17,12 @@ export const scratch: Buffer = Buffer.from(memory)
 /** The scratch as numbers; the format is little-endian on every machine. */
 export const view: DataView = new DataView(memory)
 
+/** The scratch as words, in the machine's own order. */
+export const words: { readonly u64: BigUint64Array; readonly i64: BigInt64Array } = {
+  u64: new BigUint64Array(memory),
+  i64: new BigInt64Array(memory),
+}
+
 /**
  * Index 0: the sequence number of the last `read`, or the one that the next `swap` expects; -1: absent. Index 1: how far
  * the last call for many keys went.

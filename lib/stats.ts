@@ -1,3 +1,4 @@
+import type { DiskMapRecovery } from './recovery.js'
 import type { Damage } from './verify.js'
 
 /**
@@ -51,15 +52,5 @@ export interface DiskMapStats {
    */
   readonly damage: readonly Damage<Uint8Array>[]
   /** What opening the map had to do. */
-  readonly recovery: {
-    /**
-     * `created`: it was made; `clean`: it had been closed; `killed`: its process had died; `rebuilt`: the machine had died,
-     * the files had been copied or `recovery: 'full'` was asked for, and the index was made from the log.
-     */
-    readonly reason: 'created' | 'clean' | 'killed' | 'rebuilt'
-    /** Records that were read for it. */
-    readonly records: number
-    /** How long it took. */
-    readonly milliseconds: number
-  }
+  readonly recovery: DiskMapRecovery
 }

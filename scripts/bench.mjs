@@ -20,6 +20,7 @@ const alone = {
   threads: ['2000', '5000', '1'],
   'open-time': ['2000', '1'],
   'disk-bound': ['2000'],
+  rebuild: ['1', '2000'],
   large: ['20000'],
 }
 

@@ -147,6 +147,27 @@ const jobs = {
     if (number % 2 === 0) map.close()
   },
 
+  /** Opens the map, stores one key and closes it, `count` times. */
+  visit({ name, count }) {
+    for (let i = 0; i < count; i++) {
+      const map = DiskMap.open(path, { key: str, value: str })
+      map.set(`${name} ${i}`, name).close()
+    }
+  },
+
+  /** Waits in the middle of an update until it is told to go on, and tells what it stored. */
+  wait({ key, shared }) {
+    const flags = new Int32Array(shared)
+    const map = DiskMap.open(path, { key: str, value: str })
+    const stored = map.update(key, (old) => {
+      Atomics.store(flags, 0, 1)
+      Atomics.wait(flags, 1, 0)
+      return `${old}!`
+    })
+    map.close()
+    return stored
+  },
+
   /** Writes and deletes keys of its own until the shared flag is set. */
   churn({ shared, from }) {
     const flags = new Int32Array(shared)

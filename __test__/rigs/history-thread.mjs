@@ -2,7 +2,7 @@
 // notes when each call was made and when it returned. Between its calls it keeps the map busy with keys of its own.
 import { parentPort, workerData } from 'node:worker_threads'
 import { DELETE, DiskMap } from 'opendiskmap'
-import { mix } from '../helpers/history.mjs'
+import { mix } from '../helpers/mix.mjs'
 import { broken } from './broken.mjs'
 import { Gate } from './gate.mjs'
 import { shapes } from './shapes.mjs'

@@ -1,6 +1,6 @@
 import { endianness } from 'node:os'
 import { badArgument, corrupt, describe, invalid } from '../errors.js'
-import { VALUE_AT, view } from '../scratch.js'
+import { VALUE_AT, view, words } from '../scratch.js'
 import type { Amount, Driver, Fixed } from './types.js'
 
 /** One number type: what fits it, and its little-endian bytes. */
@@ -97,7 +97,11 @@ export const numberTypes: {
     fits: (value) => typeof value === 'boolean',
     size: 1,
     write: (view, at, value) => view.setUint8(at, value ? 1 : 0),
-    read: (view, at) => view.getUint8(at) !== 0,
+    read: (view, at) => {
+      const byte = view.getUint8(at)
+      if (byte > 1) throw corrupt('native.bool')
+      return byte === 1
+    },
   },
 }
 
@@ -154,15 +158,23 @@ export function numberDriver<T>(type: keyof typeof numberTypes): Driver<T> {
     read,
   }
 
+  const cells = wordsOf<T>(type)
   return {
     key: {
       name,
       text: false,
       fixed: key,
-      put(given) {
-        key.write(view, 0, given)
-        return size
-      },
+      put:
+        cells === undefined
+          ? (given) => {
+              key.write(view, 0, given)
+              return size
+            }
+          : (given) => {
+              if (!fits(given)) throw invalid('key', name, wants, given)
+              cells[0] = given
+              return size
+            },
       read: readAt,
     },
     value: {
@@ -171,17 +183,36 @@ export function numberDriver<T>(type: keyof typeof numberTypes): Driver<T> {
       canonical: true,
       fixed: value,
       amount: amountOf(type),
-      store(given) {
-        value.write(view, VALUE_AT, given)
-        return size
-      },
+      store:
+        cells === undefined
+          ? (given) => {
+              value.write(view, VALUE_AT, given)
+              return size
+            }
+          : (given) => {
+              if (!fits(given)) throw invalid('value', name, wants, given)
+              cells[VALUE_AT / size] = given
+              return size
+            },
+      load:
+        cells === undefined
+          ? (length) => {
+              if (length !== size) throw corrupt(name)
+              return read(view, VALUE_AT)
+            }
+          : (length) => {
+              if (length !== size) throw corrupt(name)
+              return cells[VALUE_AT / size]!
+            },
       read: readAt,
-      load(length) {
-        if (length !== size) throw corrupt(name)
-        return read(view, VALUE_AT)
-      },
     },
   }
+}
+
+/** The scratch as an array of the type: for 64 bits it is several times as fast as the view, which V8 does not inline. */
+function wordsOf<T>(type: keyof typeof numberTypes): { [index: number]: T } | undefined {
+  const isWord = endianness() === 'LE' && (type === 'u64' || type === 'i64')
+  return isWord ? (words[type] as unknown as { [index: number]: T }) : undefined
 }
 
 /** As keys, -0 is 0. */

@@ -1,5 +1,5 @@
 // The parts of `npm test` and of `npm run test:long`, in the order in which they run.
-import { readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
@@ -73,9 +73,46 @@ async function runRig(bin, args = [], env = {}) {
   return rig(await cargo([...RIG, '--bin', bin, ...args], { env }))
 }
 
+// What ends a file system is in no release build of the engine. Debian has mkfs.xfs where a user's path may not look.
+/** @param {string[]} args */
+async function cut(args) {
+  const PATH = `${process.env['PATH']}:/usr/sbin:/sbin`
+  return runRig('cut', ['--features', 'negative-controls', '--', ...args], { ...CONTROLS, PATH })
+}
+
+/**
+ * What it traces is in builds with the feature only.
+ * @param {string[]} args
+ */
+const sim = (...args) => runRig('sim', ['--features', 'negative-controls', '--', ...args], CONTROLS)
+
+
+/** Each target for so long, beginning with the corpus that is kept; what it finds is left in fuzz/artifacts. */
+async function fuzz() {
+  const has = await run('cargo', ['+nightly', 'fuzz', '--version'], { show: 'nothing' })
+  if (has.code !== 0) {
+    return { passed: 0, failed: 0, skipped: 'it needs a nightly toolchain and cargo-fuzz' }
+  }
+  const counts = []
+  for (const target of ['image', 'codecs', 'operations']) {
+    // New inputs go to a directory of their own: the kept corpus stays small.
+    const found = join('fuzz', 'target', 'corpus', target)
+    mkdirSync(join(root, found), { recursive: true })
+    const limits = ['-max_total_time=1800', '-rss_limit_mb=2048', '-timeout=20', '-max_len=400']
+    const args = ['+nightly', 'fuzz', 'run', target, found, join('fuzz', 'corpus', target)]
+    counts.push(check(await cargo([...args, '--', ...limits], { minutes: 60 })))
+  }
+  return sum(counts)
+}
+
 /** @param {string[]} [args] */
 async function histories(args = []) {
   return rig(await run(process.execPath, ['__test__/rigs/histories.mjs', ...args]))
+}
+
+/** @param {string[]} [args] */
+async function nodeKill(args = []) {
+  return rig(await run(process.execPath, ['__test__/rigs/kill.mjs', ...args], { minutes: 40 }))
 }
 
 /** @param {string} file @param {string[]} [args] */
@@ -96,8 +133,16 @@ export const parts = [
     name: 'clippy',
     what: 'the Rust lints, warnings denied',
     needs: 'packages',
-    run: async () =>
-      check(await cargo(['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'])),
+    run: async () => {
+      const strict = ['--all-targets', '--', '-D', 'warnings']
+      // What only the rigs' builds have.
+      const seams = ['--features', 'opendiskmap-rigs/negative-controls']
+      const packages = ['--package', 'opendiskmap', '--package', 'opendiskmap-rigs']
+      return sum([
+        check(await cargo(['clippy', '--workspace', ...strict])),
+        check(await cargo(['clippy', ...packages, ...seams, ...strict])),
+      ])
+    },
   },
   {
     name: 'cargo',
@@ -170,10 +215,52 @@ export const parts = [
     run: () => runRig('kill'),
   },
   {
+    name: 'node-kill',
+    what: 'a process of Node, with workers, ended in every way in the middle of its calls',
+    needs: 'build',
+    run: () => nodeKill(),
+  },
+  {
+    name: 'cut',
+    what: 'power cuts of ext4 and XFS under a writer',
+    needs: 'packages',
+    run: () => cut(['--cuts', '40']),
+  },
+  {
+    name: 'sim',
+    what: 'power cuts worked out from a trace of the engine',
+    needs: 'packages',
+    run: () => sim('--cuts', '10000'),
+  },
+  {
+    name: 'flip',
+    what: 'flipped bits, lost pages, exchanged files: the right answer or an error',
+    needs: 'packages',
+    run: () => runRig('flip'),
+  },
+  {
+    name: 'flip-controls',
+    what: 'flipped bits are noticed to go unnoticed where a check is left out',
+    needs: 'packages',
+    run: () => runRig('flip', ['--features', 'negative-controls', '--', '--controls'], CONTROLS),
+  },
+  {
     name: 'full-disk',
     what: 'a file system without room: reads and deletes go on',
     needs: 'packages',
     run: () => runRig('full_disk'),
+  },
+  {
+    name: 'faults',
+    what: 'each system call of each operation fails',
+    needs: 'packages',
+    run: async () => {
+      const made = ['--features', 'negative-controls', '--']
+      return sum([
+        await runRig('faults', made, CONTROLS),
+        await runRig('faults', [...made, '--controls'], CONTROLS),
+      ])
+    },
   },
   {
     name: 'controls',
@@ -190,6 +277,19 @@ export const parts = [
       const control = ['--', '--without', 'intent', '--rounds', '3000']
       return runRig('kill', ['--features', 'negative-controls', ...control], CONTROLS)
     },
+  },
+  {
+    name: 'cut-control',
+    what: 'power cuts notice an engine whose flush does not sync the log',
+    needs: 'packages',
+    // It ends with the first cut that shows the rule missing.
+    run: () => cut(['--without', 'flush-syncs-log']),
+  },
+  {
+    name: 'sim-controls',
+    what: 'simulated power cuts notice an engine with a rule left out',
+    needs: 'packages',
+    run: () => sim('--controls'),
   },
   {
     name: 'quickstart',
@@ -246,6 +346,48 @@ export const longParts = [
     what: 'kill at every instruction, every state opened',
     needs: 'packages',
     run: () => runRig('step', ['--', '--all']),
+  },
+  {
+    name: 'faults-all',
+    what: 'every system call of every operation fails, with every error, once and for good',
+    needs: 'packages',
+    run: () => runRig('faults', ['--features', 'negative-controls', '--', '--all'], CONTROLS),
+  },
+  {
+    name: 'kill-long',
+    what: 'kill -9 at random moments, 1,200 times',
+    needs: 'packages',
+    run: () => runRig('kill', ['--', '--rounds', '1200']),
+  },
+  {
+    name: 'node-kill-long',
+    what: 'a process of Node, with workers, ended in every way, 1,400 times',
+    needs: 'build',
+    run: () => nodeKill(['--rounds', '1400']),
+  },
+  {
+    name: 'cut-long',
+    what: 'power cuts of ext4 and XFS under a writer, 250 of each',
+    needs: 'packages',
+    run: () => cut(['--cuts', '250']),
+  },
+  {
+    name: 'sim-long',
+    what: 'a hundred thousand power cuts and more',
+    needs: 'packages',
+    run: () => sim('--cuts', '100000', '--seed', '1000000'),
+  },
+  {
+    name: 'flip-all',
+    what: 'every bit of a small map, 100,000 bits of a large one',
+    needs: 'packages',
+    run: () => runRig('flip', ['--', '--long']),
+  },
+  {
+    name: 'fuzz',
+    what: 'half an hour of libFuzzer for each target: a map directory, codecs, calls',
+    needs: 'packages',
+    run: fuzz,
   },
   {
     name: 'linearizability-long',

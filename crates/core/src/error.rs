@@ -74,12 +74,18 @@ impl fmt::Display for Code {
 
 /// A failed call: a code to branch on, a sentence to read, and the operating system's errno where there was one.
 #[derive(Clone, Debug)]
-pub struct Error {
+pub struct Error(Box<Details>);
+
+/// Behind a pointer, so that a call which may fail returns hardly more than one which may not.
+#[derive(Clone, Debug)]
+struct Details {
     code: Code,
     message: Box<str>,
     errno: Option<i32>,
     /// What is damaged can be derived again from the log.
     of_index: bool,
+    /// A sync failed: nobody knows what the disk holds.
+    of_sync: bool,
 }
 
 /// The result of every fallible call.
@@ -88,7 +94,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of one's own, for a layer above the engine.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Error { code, message: message.into().into_boxed_str(), errno: None, of_index: false }
+        Error::of(code, message.into(), None)
+    }
+
+    fn of(code: Code, message: String, errno: Option<i32>) -> Self {
+        let message = message.into_boxed_str();
+        Error(Box::new(Details { code, message, errno, of_index: false, of_sync: false }))
     }
 
     /// For a boundary that catches a panic.
@@ -107,54 +118,78 @@ impl Error {
         )
     }
 
+    pub(crate) fn file_gone(name: &str) -> Self {
+        Error::new(
+            Code::FileGone,
+            format!("{name} was deleted or replaced while the map was open. Copy what you need to a new map."),
+        )
+    }
+
     /// Sorts an operating system error into the codes: what means "full" is `NoSpace`, the rest is `Io`.
     pub(crate) fn os(action: impl fmt::Display, error: &io::Error) -> Self {
         let errno = error.raw_os_error();
         let (code, advice) = if crate::sys::is_full(error) {
             (Code::NoSpace, "Free some space or raise the limit, then try again; nothing was changed")
+        } else if error.kind() == io::ErrorKind::InvalidData {
+            (Code::Corrupt, "Something else stands in the place of a file of the map; restore a backup")
         } else {
             (Code::Io, "Check the device and its permissions")
         };
-        Error {
-            code,
-            message: format!("Could not {action}: {error}. {advice}.").into_boxed_str(),
-            errno,
-            of_index: false,
-        }
+        Error::of(code, format!("Could not {action}: {error}. {advice}."), errno)
+    }
+
+    /// A sync that failed is `Io` whatever the reason, a full disk too: to try it again would lie.
+    pub(crate) fn sync(action: impl fmt::Display, error: &io::Error) -> Self {
+        let message = format!(
+            "Could not {action}: {error}. What was written since the last flush may not be on the disk. Check the device, and open the map again."
+        );
+        let mut failed = Error::of(Code::Io, message, error.raw_os_error());
+        failed.0.of_sync = true;
+        failed
+    }
+
+    /// The operating system's error number, for a sentence that says more than its own.
+    pub(crate) fn caused_by(mut self, error: &io::Error) -> Self {
+        self.0.errno = error.raw_os_error();
+        self
+    }
+
+    pub(crate) const fn is_of_sync(&self) -> bool {
+        self.0.of_sync
     }
 
     /// Marks damage of what is derived from the log. Other errors, such as a full disk, stay what they are.
     pub(crate) fn of_index(mut self) -> Self {
-        self.of_index = self.code == Code::Corrupt;
+        self.0.of_index = self.0.code == Code::Corrupt;
         self
     }
 
     pub(crate) const fn is_of_index(&self) -> bool {
-        self.of_index
+        self.0.of_index
     }
 
     /// The code to branch on.
     #[must_use]
     pub const fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// The operating system's error number, where there was one.
     #[must_use]
     pub const fn errno(&self) -> Option<i32> {
-        self.errno
+        self.0.errno
     }
 
     /// The sentence, without the code.
     #[must_use]
     pub const fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 

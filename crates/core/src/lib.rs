@@ -69,6 +69,8 @@ mod map;
 mod medium;
 #[allow(unsafe_code)]
 mod mem;
+#[cfg(not(loom))]
+mod parallel;
 mod rules;
 #[cfg(not(loom))]
 mod shard;
@@ -79,13 +81,23 @@ mod sys;
 
 pub use error::{Code, Error, Result};
 pub use layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_KEY, MAX_SHARDS, MAX_VALUE};
+#[cfg(feature = "negative-controls")]
+#[doc(hidden)]
+pub use sys::faults;
+
+/// What was done to a map's files, for rigs.
+#[cfg(feature = "negative-controls")]
+#[doc(hidden)]
+pub mod trace {
+    pub use crate::mem::recorder::{AtSync, Event, position, start, take};
+}
 
 #[cfg(not(loom))]
 pub use control::Control;
 #[cfg(not(loom))]
 pub use damage::{Damage, Damages};
 #[cfg(not(loom))]
-pub use durability::recover::{Reason, Recovery as OpenReport};
+pub use durability::report::{Reason, RebuildProgress, Recovery as OpenReport, ShardRecovery};
 #[cfg(not(loom))]
 pub use front::{
     Arch, Bytes, ConcurrentDiskMap, ConcurrentEntry, Decoded, DiskHashMap, InPlace, KeyCodec, MapEntry, Native, Number,
@@ -93,6 +105,11 @@ pub use front::{
 };
 #[cfg(not(loom))]
 pub use map::{
-    Amount, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, OnCorrupt, Options, Page,
-    Progress, Recovery, Salvage, Stats, Verification, salvage,
+    Amount, BackupProgress, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, OnCorrupt,
+    Options, Page, Progress, Recovery, Salvage, Stats, Verification, salvage,
 };
+
+/// What the crash rigs ask for and no release build has.
+#[doc(hidden)]
+#[cfg(all(feature = "negative-controls", target_os = "linux"))]
+pub use sys::power;

@@ -3,11 +3,13 @@
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::file::{self, Header, Kind};
 use crate::layout::hash::Keys;
-use crate::layout::{head, intent};
+use crate::layout::{PAGE, head, intent};
 use crate::log::spare::Spare;
 use crate::mem::{Access, Region};
-use crate::sys::{self, Dir};
+use crate::rules::{Rule, holds};
+use crate::sys::{self, Dir, FileId};
 use crate::{Code, Error, Result};
+use std::fs::File;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// What all layers of one open map share.
 #[derive(Debug)]
 pub(crate) struct Medium {
+    /// No other opening in this process has it.
+    number: u64,
     pub dir: Dir,
     pub keys: Keys,
     /// Values start at a multiple of this, and so do records.
@@ -50,7 +54,9 @@ impl Medium {
         same_files: bool,
         head: Region,
     ) -> Medium {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
         Medium {
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
             dir,
             keys: checkpoint.keys,
             align: checkpoint.align.into(),
@@ -75,17 +81,22 @@ impl Medium {
         let mut header = Header { kind, shard, id, length: len as u64, file: sys::FileId::default(), predecessor };
         let region = if self.writable {
             let made = match self.dir.create_file(name, len as u64) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    self.dir.unlink(name).and_then(|()| self.dir.create_file(name, len as u64))
-                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.dir.unlink(name) {
+                    Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                        return Err(Error::corrupt(format_args!("a directory stands in the place of {name}")));
+                    }
+                    gone => gone.and_then(|()| self.dir.create_file(name, len as u64)),
+                },
                 made => made,
             };
             let made = made.and_then(|file| {
-                header.file = sys::file_id(&file)?;
                 Region::map(&file, Access::Shared).inspect_err(|_| {
                     let _ = self.dir.unlink(name);
                 })
             });
+            if let Ok(region) = &made {
+                header.file = region.file_id();
+            }
             // Release: partner of the swap in the checkpoint, which syncs the directory.
             self.names_changed.store(true, Ordering::Release);
             made
@@ -93,6 +104,7 @@ impl Medium {
             Region::anonymous(len)
         };
         let region = region.map_err(|error| Error::os(format_args!("make {name} of {len} bytes"), &error))?;
+        region.set_owner(self.owner(kind, shard));
         self.write_header(&region, &header);
         Ok(region)
     }
@@ -106,41 +118,69 @@ impl Medium {
 
     /// Maps a file that must be the map's own, and the very one that was made for it.
     pub fn map(&self, name: &str, kind: Kind, shard: u32, id: u64) -> Result<Region> {
-        let (region, header, same) = self.map_any(name, kind)?;
-        if header.shard != shard || header.id != id || header.length != region.len() as u64 {
+        let (file, header, same) = self.open(name, kind)?;
+        if header.shard != shard || header.id != id {
             return Err(Error::corrupt(format_args!("{name} is not the file that its name says")));
         }
         // Segments are the truth wherever they lie; what is derived from them counts only where it was derived.
         if kind != Kind::Segment && !same && !self.same_files {
             return Err(Error::corrupt(format_args!("{name} is a copy: its index cannot be trusted")));
         }
-        Ok(region)
-    }
-
-    /// Maps a file by its kind; the last part says whether it is the file that its header names.
-    pub fn map_any(&self, name: &str, kind: Kind) -> Result<(Region, Header, bool)> {
-        let fail = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => Error::corrupt(format_args!("{name} is missing")),
-            _ => Error::os(format_args!("open {name}"), &error),
-        };
-        let file = self.dir.open_file(name, self.writable).map_err(fail)?;
-        let len = file.metadata().map_err(fail)?.len();
-        if len < file::HEADER as u64 || len % 8 != 0 {
-            return Err(Error::corrupt(format_args!("{name} is cut off")));
-        }
         let access = if self.writable { Access::Shared } else { Access::Private };
         let region = Region::map(&file, access).map_err(|error| match error.kind() {
             io::ErrorKind::OutOfMemory => Error::new(
                 Code::NoSpace,
                 format!("Could not map {name}: the process has no mappings or address space left. Raise vm.max_map_count or the address space limit."),
-            ),
+            )
+            .caused_by(&error),
             _ => Error::os(format_args!("map {name}"), &error),
         })?;
-        let Some(header) = Header::decode(&header_bytes(&region), kind, &self.keys) else {
+        region.set_owner(self.owner(kind, shard));
+        Ok(region)
+    }
+
+    /// Whom a page concerns that is not there any more: a shard, or all of them.
+    pub fn owner(&self, kind: Kind, shard: u32) -> u64 {
+        if kind == Kind::Head { self.number << 8 } else { (self.number << 8) + 1 + u64::from(shard) }
+    }
+
+    /// Opens a file whose header verifies and names its length; the last part says whether it is the file that its header
+    /// names. Before anything is mapped: a foreign file may be of any length.
+    pub fn open(&self, name: &str, kind: Kind) -> Result<(File, Header, bool)> {
+        let fail = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Error::corrupt(format_args!("{name} is missing")),
+            io::ErrorKind::UnexpectedEof => Error::corrupt(format_args!("{name} is cut off")),
+            _ => Error::os(format_args!("open {name}"), &error),
+        };
+        let file = self.dir.open_file(name, self.writable).map_err(fail)?;
+        let len = file.metadata().map_err(fail)?.len();
+        let mut bytes = [0; file::HEADER];
+        sys::read_at(&file, &mut bytes, 0).map_err(fail)?;
+        let Some(header) = Header::decode(&bytes, kind, &self.keys) else {
             return Err(Error::corrupt(format_args!("the header of {name} does not verify")));
         };
+        if header.length != len || len % 8 != 0 {
+            return Err(Error::corrupt(format_args!("{name} has {len} bytes and not {}", header.length)));
+        }
         let same = sys::file_id(&file).map_err(fail)? == header.file;
-        Ok((region, header, same))
+        Ok((file, header, same))
+    }
+
+    /// Whether the name still leads to the file that is in use, and whether that is as long as it was. Without an id any file
+    /// will do.
+    pub fn check_file(&self, name: &str, id: Option<FileId>, len: u64) -> Result<()> {
+        match self.dir.look_at(name) {
+            Ok((found, _)) if id.is_some_and(|id| id != found) => Err(Error::file_gone(name)),
+            Ok((_, found)) if found < len => Err(self.fail(Error::new(
+                Code::Io,
+                format!(
+                    "{name} was cut off from {len} to {found} bytes while the map was open. Restore a backup, or open the map with recovery: 'full'."
+                ),
+            ))),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::file_gone(name)),
+            Err(error) => Err(Error::os(format_args!("look at {name}"), &error)),
+        }
     }
 
     /// Whether the header of a mapped file that is no segment is still what it has to be.
@@ -164,6 +204,11 @@ impl Medium {
         self.failed.get_or_init(|| error).clone()
     }
 
+    /// The same for an error that may be of a sync or of what comes before it: only the former is for good.
+    pub fn failed(&self, error: Error) -> Error {
+        if error.is_of_sync() { self.fail(error) } else { error }
+    }
+
     pub fn failure(&self) -> Option<&Error> {
         self.failed.get()
     }
@@ -172,10 +217,7 @@ impl Medium {
         if let Some(error) = self.failed.get() {
             return Err(Error::new(
                 Code::ReadOnly,
-                format!(
-                    "A sync failed, and the map only reads since then: {} Close it and open it again.",
-                    error.message()
-                ),
+                format!("The map only reads since an earlier failure: {} Close it and open it again.", error.message()),
             ));
         }
         if !self.writable {
@@ -242,13 +284,21 @@ impl<'a> Page<'a> {
         std::array::from_fn(|at| self.load(head::INTENT + at * 8))
     }
 
+    /// The sequence number of a clear that is written down and not concluded; else 0.
+    pub fn intended_clear(self) -> u64 {
+        let words = self.read_intent();
+        let is_clear = words[0] == intent::Operation::Clear.word();
+        if is_clear { intent::ClearIntent::decode(&words).seq } else { 0 }
+    }
+
     pub fn clear_intent(self) {
         self.store(head::INTENT, 0);
     }
 
-    /// The page's sum as its words stand now.
+    /// The page's sum as its words stand now, and the shard's number, so that no shard takes another's page for its own.
     pub fn sum(self, keys: &Keys) -> u64 {
+        let number = if holds(Rule::PagePlace) { (self.base / PAGE - 1) as u64 } else { 0 };
         let words = (head::SUM + 8..head::SHARD_LEN).step_by(8);
-        keys.sum_words(words.map(|field| self.load(field)))
+        keys.sum_words(std::iter::once(number).chain(words.map(|field| self.load(field))))
     }
 }

@@ -26,6 +26,48 @@ rules! {
     MoveIntent = "move-intent",
     /// A table split has an intent of its own.
     SplitIntent = "split-intent",
+    /// What a checkpoint names is durable before the checkpoint is written.
+    DataFirst = "data-first",
+    /// The names of new files are durable before a checkpoint that needs them.
+    NamesFirst = "names-first",
+    /// Checkpoints are written to two files in turn.
+    TwoCheckpoints = "two-checkpoints",
+    /// A segment is freed only by a checkpoint that was noted after it was emptied.
+    FreeAfterNote = "free-after-note",
+    /// Whoever asks for a flush after its tails were noted gets the next one.
+    JoinBeforeNote = "join-before-note",
+    /// After a rebuild nothing is appended to an old segment.
+    SealTail = "seal-tail",
+    /// A record that a fix-up discards is covered with a pad.
+    PadDiscarded = "pad-discarded",
+    /// The first checkpoint of a rebuild carries no boot id.
+    VoidRebuild = "void-rebuild",
+    /// A rebuild that writes nothing is told of a clear whose record is in no file.
+    TellClears = "tell-clears",
+    /// A tombstone stays while an older segment may hold what it covers.
+    KeepTombstones = "keep-tombstones",
+    /// No store into a mapped page before a checkpoint with clean = 0 is durable.
+    DirtyFirst = "dirty-first",
+    /// A clean close syncs the index before its checkpoint.
+    SyncIndex = "sync-index",
+    /// Compaction verifies a body and keeps its sum.
+    KeepBodySum = "keep-body-sum",
+    /// What msync returns is looked at.
+    SyncResult = "sync-result",
+    /// A file that could not be made is taken back.
+    TakeBack = "take-back",
+    /// What cannot be read just now is not taken for something that is not there.
+    ErrorIsNoDamage = "error-is-no-damage",
+    /// A flush syncs the log before its checkpoint says that it is on the disk.
+    FlushSyncsLog = "flush-syncs-log",
+    /// A record's key and value are compared with their sum at the first read.
+    RecordBody = "record-body",
+    /// A table is compared with its sum at the first touch.
+    TableSum = "table-sum",
+    /// A table's sum covers the table's place.
+    TablePlace = "table-place",
+    /// The sum of a shard's page covers the shard's number.
+    PagePlace = "page-place",
 }
 
 /// Whether the rule holds. Always, but in a build made to show what happens without it.

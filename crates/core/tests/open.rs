@@ -258,3 +258,28 @@ fn another_option_or_codec_is_refused_before_anything_is_written() {
     );
     assert!(bytes_of(&path) == before);
 }
+
+/// The creation of a map syncs its first files before it gives them a checkpoint. What a power cut leaves of them until
+/// then is any part of what was written.
+#[test]
+fn a_power_cut_while_a_map_is_made_leaves_a_directory_in_which_it_can_be_made() {
+    let temp = tempfile::tempdir().unwrap();
+    let made = temp.path().join("made");
+    Map::open(&made, &options()).unwrap().close().unwrap();
+    let mut head = fs::read(made.join("HEAD")).unwrap();
+    head[..512].fill(0);
+    let mut checkpoint = fs::read(made.join("CHECKPOINT.0")).unwrap();
+    checkpoint[..16].fill(0);
+    for (number, (head, checkpoint)) in
+        [(head.clone(), checkpoint.clone()), (Vec::new(), checkpoint), (head, Vec::new())].into_iter().enumerate()
+    {
+        let path = temp.path().join(number.to_string());
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("HEAD"), head).unwrap();
+        fs::write(path.join("CHECKPOINT.new"), checkpoint).unwrap();
+        fs::write(path.join("CHECKPOINT.1"), [0; 4096]).unwrap();
+        let map = Map::open(&path, &options()).unwrap();
+        map.put(b"key", b"value").unwrap();
+        assert_eq!(map.get(b"key").unwrap().as_deref(), Some(&b"value"[..]));
+    }
+}

@@ -337,13 +337,13 @@ fn a_value_that_is_lost_can_be_replaced_and_removed() {
     for name in files(&path, "ext") {
         fs::remove_file(path.join(name)).unwrap();
     }
-    assert_eq!(map.get(&key(0)).unwrap_err().code(), Code::Corrupt);
-    assert_eq!(map.insert(&key(0), b"short").unwrap_err().code(), Code::Corrupt);
+    assert_eq!(map.get(&key(0)).unwrap_err().code(), Code::FileGone);
+    assert_eq!(map.insert(&key(0), b"short").unwrap_err().code(), Code::FileGone);
     assert_eq!(map.get(&key(0)).unwrap().as_deref(), Some(&b"short"[..]));
     let long = vec![8; INLINE + 1];
-    assert_eq!(map.insert(&key(1), &long).unwrap_err().code(), Code::Corrupt);
+    assert_eq!(map.insert(&key(1), &long).unwrap_err().code(), Code::FileGone);
     assert_eq!(map.get(&key(1)).unwrap().as_deref(), Some(&long[..]));
-    assert_eq!(map.remove(&key(2)).unwrap_err().code(), Code::Corrupt);
+    assert_eq!(map.remove(&key(2)).unwrap_err().code(), Code::FileGone);
     assert!(map.get(&key(2)).unwrap().is_none());
     assert_eq!(map.len(), 2);
     map.close().unwrap();

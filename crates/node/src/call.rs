@@ -206,8 +206,9 @@ struct Bound<T, F> {
     body: F,
 }
 
-/// A JavaScript function that runs `body` with the data. The function owns a share of both.
-pub fn function<T: 'static, F>(
+/// A JavaScript function that runs `body` with the data and `ARGS` arguments: each costs, also where it is left out. The
+/// function owns a share of both.
+pub fn function<const ARGS: usize, T: 'static, F>(
     env: sys::napi_env,
     data: &Rc<T>,
     fail: &Rc<Fail>,
@@ -219,8 +220,9 @@ where
     let bound = Box::into_raw(Box::new(Bound { data: Rc::clone(data), fail: Rc::clone(fail), body }));
     let mut value = ptr::null_mut();
     // SAFETY: the name may be empty; `bound` stays valid until the finalizer below frees it, which runs after the last call.
-    let made =
-        unsafe { sys::napi_create_function(env, ptr::null(), 0, Some(trampoline::<T, F>), bound.cast(), &mut value) };
+    let made = unsafe {
+        sys::napi_create_function(env, ptr::null(), 0, Some(trampoline::<ARGS, T, F>), bound.cast(), &mut value)
+    };
     let free: sys::napi_finalize = Some(free::<Bound<T, F>>);
     let owned = check(made).and_then(|()| {
         // SAFETY: `value` is the function just made; `free` gets `bound` exactly once, after the function is gone.
@@ -244,21 +246,25 @@ unsafe extern "C" fn free<T>(_env: sys::napi_env, data: *mut c_void, _hint: *mut
     }));
 }
 
-unsafe extern "C" fn trampoline<T, F>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value
+unsafe extern "C" fn trampoline<const ARGS: usize, T, F>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value
 where
     F: Fn(&mut Call<'_>, &T) -> Outcome,
 {
-    let mut args = [ptr::null_mut(); MAX_ARGS];
-    let (mut count, mut data) = (MAX_ARGS, ptr::null_mut());
-    // SAFETY: called by Node-API with its own `env` and `info`; missing arguments are filled with undefined.
-    if unsafe { sys::napi_get_cb_info(env, info, &mut count, args.as_mut_ptr(), ptr::null_mut(), &mut data) }
-        != sys::Status::napi_ok
-    {
+    const { assert!(ARGS <= MAX_ARGS) };
+    let mut call = Call { env, args: [ptr::null_mut(); MAX_ARGS], life: PhantomData };
+    let (mut count, mut data) = (ARGS, ptr::null_mut());
+    // SAFETY: called by Node-API with its own `env` and `info`; there is room for ARGS arguments (asserted above), and
+    // missing ones are filled with undefined.
+    let status =
+        unsafe { sys::napi_get_cb_info(env, info, &mut count, call.args.as_mut_ptr(), ptr::null_mut(), &mut data) };
+    if status != sys::Status::napi_ok {
         return ptr::null_mut();
     }
     // SAFETY: `data` is the `Bound` that `function` made for exactly this trampoline; it lives as long as the function.
     let bound = unsafe { &*data.cast::<Bound<T, F>>() };
-    let mut call = Call { env, args, life: PhantomData };
     // A panic has poisoned its shard.
     match guarded(|| (bound.body)(&mut call, &bound.data)) {
         Ok(Ok(value)) => give(env, value),
@@ -359,8 +365,8 @@ pub fn array(env: sys::napi_env, elements: &[sys::napi_value]) -> Result<sys::na
     // SAFETY: `env` is the running call's, and the elements are values of it.
     unsafe {
         check(sys::napi_create_array_with_length(env, elements.len(), &mut value))?;
-        for (index, element) in elements.iter().enumerate() {
-            check(sys::napi_set_element(env, value, index as u32, *element))?;
+        for (at, element) in elements.iter().enumerate() {
+            check(sys::napi_set_element(env, value, at as u32, *element))?;
         }
     }
     Ok(value)

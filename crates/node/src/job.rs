@@ -10,13 +10,13 @@ use std::sync::Arc;
 pub fn job(env: napi_env, fail: &Rc<Fail>, control: Arc<Control>, promise: Outcome) -> Outcome {
     let Value::Raw(promise) = promise? else { return Ok(Value::Undefined) };
     let control = Rc::new(control);
-    let progress = function(env, &control, fail, |_: &mut Call<'_>, control: &Arc<Control>| {
+    let progress = function::<0, _, _>(env, &control, fail, |_: &mut Call<'_>, control: &Arc<Control>| {
         Ok(Value::Number(control.done() as f64))
     })?;
-    let total = function(env, &control, fail, |_: &mut Call<'_>, control: &Arc<Control>| {
+    let total = function::<0, _, _>(env, &control, fail, |_: &mut Call<'_>, control: &Arc<Control>| {
         Ok(Value::Number(control.total() as f64))
     })?;
-    let cancel = function(env, &control, fail, |_: &mut Call<'_>, control: &Arc<Control>| {
+    let cancel = function::<0, _, _>(env, &control, fail, |_: &mut Call<'_>, control: &Arc<Control>| {
         control.cancel();
         Ok(Value::Undefined)
     })?;

@@ -11,6 +11,7 @@ mod call;
 mod handle;
 mod job;
 mod later;
+mod recovery;
 mod verbs;
 
 use call::{Fail, Failure, Outcome, Raw, Value, give, guarded, promise, shared};
@@ -19,7 +20,7 @@ use napi::bindgen_prelude::{BigInt, JsValue, Uint8Array, Unknown};
 use napi::sys::napi_env;
 use napi::{Env, Status};
 use napi_derive::napi;
-use opendiskmap::{Capacity, Code, Codec, Control, Identity, Map, OnCorrupt, Options, Recovery};
+use opendiskmap::{Capacity, Code, Codec, Control, Identity, Map, OnCorrupt, Options, RebuildProgress, Recovery};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,15 +118,20 @@ pub fn open(env: Env, path: String, options: NativeOptions, fail: Unknown) -> na
     })
 }
 
-/// The same off the event loop. Where the environment ends meanwhile, the map is closed again.
+/// The same off the event loop, with a function that tells how far a rebuild has come. Where the environment ends meanwhile,
+/// the map is closed again.
 #[napi(
     ts_args_type = "path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error",
-    ts_return_type = "Promise<object>"
+    ts_return_type = "{ opened: Promise<object>, progress: () => { bytes: number, totalBytes: number } | undefined }"
 )]
 pub fn open_async(env: Env, path: String, options: NativeOptions, fail: Unknown) -> napi::Result<Raw> {
     export(env, fail, |env, fail| {
-        let (options, of_handle) = (engine_options(&options), Rc::clone(fail));
-        promise(env, fail, move || Map::open(path, &options), move |env, map| handle_of(env, map, &of_handle))
+        let progress = Arc::new(RebuildProgress::default());
+        let options = Options { progress: Some(Arc::clone(&progress)), ..engine_options(&options) };
+        let of_handle = Rc::clone(fail);
+        let opened =
+            promise(env, fail, move || Map::open(path, &options), move |env, map| handle_of(env, map, &of_handle))?;
+        recovery::opening(env, opened, progress, fail)
     })
 }
 

@@ -6,6 +6,7 @@ use crate::call::{
 };
 use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
 use crate::job::{damages, job};
+use crate::recovery;
 use napi::sys::{napi_env, napi_value};
 use opendiskmap::{Amount, Code, Control, Cursor, Error, NumberType, Page, Stats};
 use std::cell::RefCell;
@@ -82,7 +83,7 @@ fn get(call: &mut Call<'_>, bound: &Bound) -> Outcome {
 fn text_value(env: napi_env, bytes: &[u8]) -> Outcome {
     string(env, bytes)?.ok_or_else(|| {
         Error::new(
-            Code::InvalidValue,
+            Code::Corrupt,
             "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.",
         )
         .into()
@@ -160,7 +161,7 @@ fn increment(call: &mut Call<'_>, bound: &Bound) -> Outcome {
 }
 
 fn size(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    Ok(Value::Number(bound.handle.map()?.len() as f64))
+    Ok(Value::Number(bound.handle.map()?.try_len()? as f64))
 }
 
 fn capacity(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -232,14 +233,7 @@ fn close(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
 fn stats(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let env = call.env();
     let stats: Stats = bound.handle.map()?.stats()?;
-    let recovery = object(
-        env,
-        &[
-            ("reason", text(env, stats.recovery.reason.as_str())?),
-            ("records", number(env, stats.recovery.records as f64)?),
-            ("milliseconds", number(env, stats.recovery.time.as_secs_f64() * 1e3)?),
-        ],
-    )?;
+    let recovery = recovery::report(env, &stats.recovery)?;
     let numbers = [
         ("entries", stats.entries),
         ("shards", stats.shards),
@@ -293,7 +287,7 @@ struct Iteration {
 fn cursor(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let state = RefCell::new((bound.handle.map()?.cursor(), Page::default(), 0));
     let iteration = Rc::new(Iteration { handle: Rc::clone(&bound.handle), state });
-    Ok(Value::Raw(function(call.env(), &iteration, &bound.handle.fail, next_page)?))
+    Ok(Value::Raw(function::<1, _, _>(call.env(), &iteration, &bound.handle.fail, next_page)?))
 }
 
 /// Packs entries into the target as `u32` key length, `u32` value length, key, value.
@@ -349,40 +343,40 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
     let bound = Rc::new(Bound { handle: Rc::clone(handle), key, value });
     // Closures of no size, so that each verb gets a trampoline of its own and is called directly.
     macro_rules! members {
-        ($($name:literal: $verb:ident,)*) => {
-            [$(($name, function(env, &bound, &handle.fail, |call: &mut Call<'_>, bound: &Bound| $verb(call, bound))?),)*]
+        ($($name:literal($args:literal): $verb:ident,)*) => {
+            [$(($name, function::<$args, _, _>(env, &bound, &handle.fail, |call: &mut Call<'_>, bound: &Bound| $verb(call, bound))?),)*]
         };
     }
     let _: Verb = get;
     object(
         env,
         &members! {
-            "get": get,
-            "getAsync": get_async,
-            "take": take,
-            "has": has,
-            "set": set,
-            "delete": delete,
-            "read": read,
-            "swap": swap,
-            "swapDelete": swap_delete,
-            "compareAndSet": compare_and_set,
-            "increment": increment,
-            "getMany": get_many,
-            "hasMany": has_many,
-            "setMany": set_many,
-            "deleteMany": delete_many,
-            "size": size,
-            "capacity": capacity,
-            "clear": clear,
-            "cursor": cursor,
-            "flush": flush,
-            "flushSync": flush_sync,
-            "compact": compact,
-            "verify": verify,
-            "stats": stats,
-            "identity": identity,
-            "close": close,
+            "get"(1): get,
+            "getAsync"(1): get_async,
+            "take"(1): take,
+            "has"(1): has,
+            "set"(2): set,
+            "delete"(1): delete,
+            "read"(1): read,
+            "swap"(2): swap,
+            "swapDelete"(1): swap_delete,
+            "compareAndSet"(3): compare_and_set,
+            "increment"(2): increment,
+            "getMany"(3): get_many,
+            "hasMany"(3): has_many,
+            "setMany"(4): set_many,
+            "deleteMany"(2): delete_many,
+            "size"(0): size,
+            "capacity"(0): capacity,
+            "clear"(0): clear,
+            "cursor"(0): cursor,
+            "flush"(0): flush,
+            "flushSync"(0): flush_sync,
+            "compact"(0): compact,
+            "verify"(0): verify,
+            "stats"(0): stats,
+            "identity"(0): identity,
+            "close"(0): close,
         },
     )
 }
@@ -398,7 +392,14 @@ fn bind(call: &mut Call<'_>, handle: &Rc<Handle>) -> Outcome {
 pub fn handle_object(env: napi_env, handle: Rc<Handle>) -> Result<napi_value, Failure> {
     let fail = Rc::clone(&handle.fail);
     let handle = Rc::new(handle);
-    let codecs = function(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| codecs(call, handle))?;
-    let bind = function(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| bind(call, handle))?;
-    object(env, &[("codecs", codecs), ("bind", bind)])
+    let codecs =
+        function::<0, _, _>(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| codecs(call, handle))?;
+    let bind = function::<2, _, _>(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| bind(call, handle))?;
+    let recovered = function::<0, _, _>(env, &handle, &fail, |call: &mut Call<'_>, handle: &Rc<Handle>| {
+        Ok(match handle.map()?.recovered() {
+            Some(report) => Value::Raw(recovery::report(call.env(), report)?),
+            None => Value::Undefined,
+        })
+    })?;
+    object(env, &[("codecs", codecs), ("bind", bind), ("recovered", recovered)])
 }

@@ -172,34 +172,57 @@ pub fn without(command: &mut Command, rule: Option<&'static str>) {
     }
 }
 
-/// The supervisor's side of a checking process, started again whenever a state ends it.
-#[derive(Default)]
-pub struct Checker {
+/// The supervisor's side of a process that this program starts of itself, which answers a line by a line; it is started
+/// again whenever a question ends it.
+pub struct Helper {
     rule: Option<&'static str>,
+    argument: &'static str,
     process: Option<(Child, ChildStdin, BufReader<ChildStdout>)>,
+}
+
+/// The supervisor's side of a checking process.
+pub struct Checker(Helper);
+
+impl Default for Checker {
+    fn default() -> Self {
+        Self::new(None)
+    }
 }
 
 impl Checker {
     /// The engine that checks has the same rules as the one that wrote: some are for opening.
     #[must_use]
     pub fn new(rule: Option<&'static str>) -> Self {
-        Self { rule, process: None }
+        Self(Helper::new("check", rule))
     }
 
     pub fn ask(&mut self, way: Way, path: &Path, old: &Path, new: &Path) -> io::Result<Result<Outcome, String>> {
+        let way = way.name();
+        let line = format!("{way}\t{}\t{}\t{}", path.display(), old.display(), new.display());
+        Ok(self.0.ask(&line)?.and_then(|told| told.parse()))
+    }
+}
+
+impl Helper {
+    #[must_use]
+    pub fn new(argument: &'static str, rule: Option<&'static str>) -> Self {
+        Self { rule, argument, process: None }
+    }
+
+    /// The answer, or how the process ended instead.
+    pub fn ask(&mut self, line: &str) -> io::Result<Result<String, String>> {
         let (child, input, output) = match &mut self.process {
             Some(process) => process,
             empty => {
                 let mut command = Command::new(std::env::current_exe()?);
                 without(&mut command, self.rule);
-                let mut child = command.arg("check").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+                let mut child = command.arg(self.argument).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
                 let pipes = child.stdin.take().zip(child.stdout.take());
                 let (input, output) = pipes.ok_or_else(|| io::Error::other("the checking process has no pipes"))?;
                 empty.insert((child, input, BufReader::new(output)))
             }
         };
-        let way = way.name();
-        let sent = writeln!(input, "{way}\t{}\t{}\t{}", path.display(), old.display(), new.display());
+        let sent = writeln!(input, "{line}");
         let mut told = String::new();
         let failed = if sent.is_err() {
             "the checking process is gone".into()
@@ -210,7 +233,7 @@ impl Checker {
         } else if output.read_line(&mut told)? == 0 {
             "the engine ends its process".into()
         } else {
-            return Ok(told.trim_end().parse());
+            return Ok(Ok(told.trim_end().into()));
         };
         child.kill()?;
         let status = child.wait()?;
@@ -219,7 +242,7 @@ impl Checker {
     }
 }
 
-impl Drop for Checker {
+impl Drop for Helper {
     fn drop(&mut self) {
         if let Some((mut child, input, _)) = self.process.take() {
             drop(input);

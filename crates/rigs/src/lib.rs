@@ -1,6 +1,7 @@
 //! Rigs that kill a process which writes to a map, and look at what is left: `step` at every instruction of one
 //! operation, `kill` at random moments of many. Both must find every call that returned, whole, and the one in
-//! flight entirely or not at all; and both must find something when a crash rule is left out of the engine.
+//! flight entirely or not at all. `cut` fails the power of the file system too, and must find all that was flushed and a
+//! prefix of each shard. All must find something when a crash rule is left out of the engine.
 
 #![forbid(unsafe_code)]
 
@@ -23,9 +24,60 @@ pub mod step {
     pub mod trace;
 }
 
+/// System calls fail only in a build that is made for it.
+#[cfg(all(target_os = "linux", feature = "negative-controls"))]
+pub mod faults {
+    pub mod case;
+    pub mod errors;
+    pub mod supervise;
+    pub mod verb;
+}
+
 #[cfg(target_os = "linux")]
 pub mod kill {
     pub mod child;
     pub mod script;
     pub mod supervise;
+}
+
+/// Power cuts need the engine's trace, which is in builds with the feature only.
+#[cfg(all(target_os = "linux", feature = "negative-controls"))]
+pub mod sim {
+    pub mod damage;
+    pub mod disk;
+    pub mod history;
+    pub mod life;
+    pub mod oracle;
+    pub mod report;
+    pub mod script;
+}
+
+/// What ends a file system, and what tells the shard of a key, is in no release build of the engine.
+#[cfg(target_os = "linux")]
+pub mod cut {
+    pub mod arguments;
+    #[cfg(feature = "negative-controls")]
+    pub mod child;
+    #[cfg(feature = "negative-controls")]
+    pub mod disk;
+    pub mod held;
+    pub mod history;
+    pub mod script;
+    #[cfg(feature = "negative-controls")]
+    pub mod supervise;
+    pub mod word;
+    pub mod writeback;
+}
+
+#[cfg(target_os = "linux")]
+pub mod fuzz;
+
+#[cfg(target_os = "linux")]
+pub mod flip {
+    pub mod damage;
+    pub mod files;
+    pub mod maps;
+    pub mod supervise;
+    pub mod sweep;
+    pub mod trial;
 }

@@ -1,7 +1,9 @@
 //! The two checkpoint files, written in turn, so that a power cut while one is written leaves the other.
 
-use crate::layout::checkpoint::{Checkpoint, Invalid, MAX_LEN};
+use crate::layout::checkpoint::{BODY, Checkpoint, Invalid};
 use crate::layout::{PAGE, names};
+use crate::medium::Medium;
+use crate::rules::{Rule, holds};
 use crate::sys::{self, Dir, FileId};
 use crate::{Code, Error, Result};
 use std::fs::File;
@@ -39,11 +41,7 @@ pub(crate) fn read(dir: &Dir) -> Result<Found> {
     let mut newest: Option<(Checkpoint, usize)> = None;
     let (mut torn, mut present) = (false, false);
     for (which, name) in names::CHECKPOINTS.into_iter().enumerate() {
-        if dir.file_len(name).is_ok_and(|len| len > MAX_LEN as u64) {
-            (torn, present) = (true, true);
-            continue;
-        }
-        let bytes = match dir.read(name) {
+        let bytes = match read_file(dir, name) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(Error::os(format_args!("read {name}"), &error)),
@@ -77,11 +75,21 @@ pub(crate) fn read(dir: &Dir) -> Result<Found> {
     }
     match newest {
         Some((checkpoint, which)) => {
-            let same = dir.file_id_of(names::CHECKPOINTS[which]).is_ok_and(|id| id == checkpoint.file);
+            let id = dir.file_id_of(names::CHECKPOINTS[which]).map_err(fail("look at a checkpoint file"))?;
+            let same = id == checkpoint.file;
             Ok(Found::Newest { checkpoint: Box::new(checkpoint), which, torn, same })
         }
         None if present => Err(Error::corrupt("neither checkpoint verifies")),
         None => Ok(Found::Nothing),
+    }
+}
+
+/// As much of a file as its checkpoint takes; of one that holds none only what shows that.
+fn read_file(dir: &Dir, name: &str) -> io::Result<Vec<u8>> {
+    let first = dir.read_start(name, BODY)?;
+    match Checkpoint::length(&first) {
+        Some(length) => dir.read_start(name, length),
+        None => Ok(first),
     }
 }
 
@@ -95,7 +103,7 @@ impl Checkpoints {
                 opened => opened,
             };
             let file = file.map_err(fail("open a checkpoint file"))?;
-            sys::sync_file(&file).map_err(fail("sync a checkpoint file"))?;
+            sys::sync_file(&file).map_err(|error| Error::sync("sync a checkpoint file", &error))?;
             let id = sys::file_id(&file).map_err(fail("open a checkpoint file"))?;
             let len = file.metadata().map_err(fail("open a checkpoint file"))?.len();
             files.push((file, id, len));
@@ -106,11 +114,12 @@ impl Checkpoints {
     /// The files of a new map. The first appears under its name only once it is whole: that is the map's birth.
     pub fn create(dir: &Dir, mut checkpoint: Checkpoint) -> Result<Checkpoints> {
         let failed = fail("create the map's first checkpoint");
+        let unsynced = |error: io::Error| Error::sync("sync the map's first checkpoint", &error);
         let _ = dir.unlink(names::FIRST_CHECKPOINT);
         let _ = dir.unlink(names::CHECKPOINTS[1]);
         let first = dir.create_file(names::FIRST_CHECKPOINT, PAGE as u64).map_err(&failed)?;
         let second = dir.create_file(names::CHECKPOINTS[1], PAGE as u64).map_err(&failed)?;
-        sys::sync_file(&second).map_err(&failed)?;
+        sys::sync_file(&second).map_err(&unsynced)?;
         let mut files = Vec::new();
         for file in [first, second] {
             let id = sys::file_id(&file).map_err(&failed)?;
@@ -120,9 +129,9 @@ impl Checkpoints {
         checkpoint.file = files[0].1;
         let mut checkpoints = Checkpoints { files, current: 1, number: number - 1 };
         checkpoints.write(checkpoint)?;
-        dir.sync().map_err(&failed)?;
+        dir.sync().map_err(&unsynced)?;
         dir.rename(names::FIRST_CHECKPOINT, names::CHECKPOINTS[0]).map_err(&failed)?;
-        dir.sync().map_err(&failed)?;
+        dir.sync().map_err(&unsynced)?;
         Ok(checkpoints)
     }
 
@@ -138,7 +147,7 @@ impl Checkpoints {
 
     /// Writes a checkpoint to the file whose turn it is and makes it durable. All that it speaks of is durable already.
     pub fn write(&mut self, mut checkpoint: Checkpoint) -> Result<()> {
-        let turn = 1 - self.current;
+        let turn = if holds(Rule::TwoCheckpoints) { 1 - self.current } else { self.current };
         let (file, id, len) = &mut self.files[turn];
         checkpoint.number = self.number + 1;
         checkpoint.file = *id;
@@ -148,18 +157,24 @@ impl Checkpoints {
             // Before anything is overwritten: on a full disk the old checkpoint stays whole.
             let wanted = (needed + needed / 2).next_multiple_of(PAGE as u64);
             let grown = sys::preallocate(file, wanted).inspect_err(|_| {
-                let _ = file.set_len(*len);
+                let _ = sys::set_len(file, *len);
             });
             grown.map_err(fail("make room for a checkpoint"))?;
             *len = wanted;
         }
         bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
         sys::write_at(file, &bytes, 0).map_err(fail("write a checkpoint"))?;
-        sys::sync_file(file).map_err(fail("sync a checkpoint"))?;
+        sys::sync_file(file).map_err(|error| Error::sync("sync a checkpoint", &error))?;
         self.current = turn;
         self.number += 1;
         self.grow_ahead(needed);
         Ok(())
+    }
+
+    /// Whether both files are still there.
+    pub fn check_files(&self, medium: &Medium) -> Result<()> {
+        let mut files = self.files.iter().zip(names::CHECKPOINTS);
+        files.try_for_each(|((_, id, len), name)| medium.check_file(name, Some(*id), *len))
     }
 
     /// Both files get room for a chain half as long again, so that a flush on a full disk does not lack it.
@@ -169,7 +184,7 @@ impl Checkpoints {
                 let wanted = (2 * needed).next_multiple_of(PAGE as u64);
                 match sys::preallocate(file, wanted) {
                     Ok(()) => *len = wanted,
-                    Err(_) => drop(file.set_len(*len)),
+                    Err(_) => drop(sys::set_len(file, *len)),
                 }
             }
         }

@@ -1,56 +1,23 @@
 //! Opening what is there: trust the index, or make it anew from the log.
 
 use super::checkpoints::Checkpoints;
-use crate::layout::checkpoint::Checkpoint;
+use super::report::{Reason, RebuildProgress, Recovery, ShardRecovery};
+use crate::layout::checkpoint::{Checkpoint, Link};
 use crate::layout::file::Kind;
 use crate::layout::names::{self, Name};
 use crate::layout::segment::SegmentId;
 use crate::layout::{MAX_SHARDS, PAGE, head};
-use crate::medium::Medium;
-use crate::mem::Region;
+use crate::medium::{Medium, Page};
+use crate::mem::{READERS, Region};
+use crate::parallel::{self, cores};
+use crate::rules::{Rule, holds};
 use crate::shard::{Shard, Share};
 use crate::sys::{self, Dir, FileId};
 use crate::{Code, Error, Result};
-use std::collections::HashMap;
+use parking_lot::Mutex;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How a map came to be open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// It was made.
-    Created,
-    /// It was closed cleanly before.
-    Clean,
-    /// Its process died and the system did not: the index was trusted after at most one fix-up a shard.
-    Killed,
-    /// The machine died, the files were copied, or `recovery: 'full'` was asked for: the index was made from the log.
-    Rebuilt,
-}
-
-impl Reason {
-    /// The name that `stats()` shows.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Reason::Created => "created",
-            Reason::Clean => "clean",
-            Reason::Killed => "killed",
-            Reason::Rebuilt => "rebuilt",
-        }
-    }
-}
-
-/// What an open did.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Recovery {
-    pub reason: Reason,
-    /// Records read to make the index; 0 unless it was made.
-    pub records: u64,
-    pub time: Duration,
-}
+use std::time::Instant;
 
 /// What an open is to go by.
 #[derive(Clone, Debug)]
@@ -62,6 +29,7 @@ pub(crate) struct Terms {
     /// A test hook: copied files are taken for the originals.
     pub same_files: bool,
     pub boot: [u8; 16],
+    pub progress: Arc<RebuildProgress>,
 }
 
 /// An opened map's parts.
@@ -79,11 +47,12 @@ pub(crate) fn create(dir: Dir, mut checkpoint: Checkpoint, terms: &Terms) -> Res
     checkpoint.boot = terms.boot;
     checkpoint.mount = dir.mount_id();
     let medium = fresh_medium(dir, &checkpoint, terms)?;
-    let sync = |error: std::io::Error| Error::os("sync the map's first files", &error);
+    let sync = |error: std::io::Error| Error::sync("sync the map's first files", &error);
     medium.head.sync(0, head::LEN).map_err(sync)?;
     let checkpoints = Checkpoints::create(&medium.dir, checkpoint.clone())?;
     let medium = Arc::new(medium);
-    let recovery = Recovery { reason: Reason::Created, records: 0, time: started.elapsed() };
+    let untouched = vec![ShardRecovery::default(); checkpoint.shards.len()];
+    let recovery = Recovery::new(Reason::Created, untouched, started.elapsed());
     Ok(Opened { shards: shards(&medium, &checkpoint), medium, checkpoints: Some(checkpoints), checkpoint, recovery })
 }
 
@@ -137,16 +106,24 @@ pub(crate) fn open(
     };
     let mut map_intent = 0;
     let mut trusted = false;
-    if let Ok(region) = medium.map(names::HEAD, Kind::Head, 0, 0)
-        && region.len() == head::LEN
-    {
+    let found = match medium.map(names::HEAD, Kind::Head, 0, 0) {
+        Ok(region) => Some(region),
+        Err(error) if error.code() == Code::Corrupt => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(region) = found.filter(|region| region.len() == head::LEN) {
         map_intent = region.load(head::MAP_INTENT);
         trusted = region.load(head::SUSPECT) == 0 && (alive || clean) && !(clean && map_intent != 0);
         medium.head = region;
     }
+    // Where nothing is written the record that finishes a clear is in no file: the walk is told of it.
+    let clears = match alive && map_intent != 0 && !terms.writable && holds(Rule::TellClears) {
+        true => (0..checkpoint.shards.len() as u32).map(|shard| Page::new(&medium, shard).intended_clear()).collect(),
+        false => vec![0; checkpoint.shards.len()],
+    };
     let mut checkpoint = checkpoint;
     if trusted && !terms.full {
-        if let Some(checkpoints) = &mut checkpoints {
+        if let Some(checkpoints) = checkpoints.as_mut().filter(|_| holds(Rule::DirtyFirst)) {
             // Durable before the first store into any page: from here on the index is trusted only while this system runs.
             checkpoint.clean = false;
             checkpoint.boot = terms.boot;
@@ -156,9 +133,9 @@ pub(crate) fn open(
         let medium = Arc::new(medium);
         let shards = shards(&medium, &checkpoint);
         match trust(&medium, &shards, &checkpoint, map_intent != 0) {
-            Ok(()) => {
+            Ok(undone) => {
                 let reason = if clean { Reason::Clean } else { Reason::Killed };
-                let recovery = Recovery { reason, records: 0, time: started.elapsed() };
+                let recovery = Recovery::new(reason, undone, started.elapsed());
                 return Ok(Opened { medium, shards, checkpoints, checkpoint, recovery });
             }
             // What is derived is damaged; the log is asked instead.
@@ -167,33 +144,34 @@ pub(crate) fn open(
         }
         drop(shards);
         if alive && map_intent != 0 {
-            finish_clear(&self::shards(&medium, &checkpoint));
+            finish_clear(&self::shards(&medium, &checkpoint), &checkpoint);
         }
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
-        return rebuild(medium, checkpoint, checkpoints, terms, started);
+        return rebuild(medium, checkpoint, checkpoints, terms, started, &clears);
     }
     if alive && map_intent != 0 {
         let medium = Arc::new(medium);
-        finish_clear(&shards(&medium, &checkpoint));
+        finish_clear(&shards(&medium, &checkpoint), &checkpoint);
         let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
-        return rebuild(medium, checkpoint, checkpoints, terms, started);
+        return rebuild(medium, checkpoint, checkpoints, terms, started, &clears);
     }
-    rebuild(medium, checkpoint, checkpoints, terms, started)
+    rebuild(medium, checkpoint, checkpoints, terms, started, &clears)
 }
 
 /// Before a rebuild of a map whose process died: a clear that was cut in two is finished, so that its records are in every
 /// shard's log. A shard where that is not possible is told by the rebuild.
-fn finish_clear(shards: &[Shard]) {
+fn finish_clear(shards: &[Shard], checkpoint: &Checkpoint) {
     for shard in shards {
-        let _ = shard.open(false).and_then(|()| shard.fix_up(true));
+        let _ = shard.open(checkpoint).and_then(|()| shard.fix_up(true));
     }
 }
 
-fn trust(medium: &Medium, shards: &[Shard], checkpoint: &Checkpoint, clearing: bool) -> Result<()> {
-    for (shard, state) in shards.iter().zip(&checkpoint.shards) {
-        shard.open(!state.chain.is_empty())?;
+fn trust(medium: &Medium, shards: &[Shard], checkpoint: &Checkpoint, clearing: bool) -> Result<Vec<ShardRecovery>> {
+    let mut undone = vec![ShardRecovery::default(); shards.len()];
+    for (shard, undone) in shards.iter().zip(&mut undone) {
+        shard.open(checkpoint)?;
         if !medium.clean {
-            shard.fix_up(clearing)?;
+            undone.dropped = shard.fix_up(clearing)?;
         }
     }
     if !medium.clean {
@@ -206,7 +184,9 @@ fn trust(medium: &Medium, shards: &[Shard], checkpoint: &Checkpoint, clearing: b
         shard.load()?;
         shard.unsum();
     }
-    Ok(())
+    // What a fix-up has made of a page that could not be read is not to be trusted by anybody.
+    shards.iter().try_for_each(Shard::check_pages)?;
+    Ok(undone)
 }
 
 /// Reads the log once and makes everything else anew. May be killed at any point and started again: until the caller's
@@ -217,31 +197,49 @@ fn rebuild(
     mut checkpoints: Option<Checkpoints>,
     terms: &Terms,
     started: Instant,
+    clears: &[u64],
 ) -> Result<Opened> {
     if let Some(checkpoints) = &mut checkpoints {
         // Without a boot id nothing that is half made here is ever trusted.
         checkpoint.clean = false;
-        checkpoint.boot = [0; 16];
+        checkpoint.boot = if holds(Rule::VoidRebuild) { [0; 16] } else { terms.boot };
         checkpoints.write(checkpoint.clone())?;
     }
-    let medium = Arc::new(medium);
+    let faults = READERS.faults();
     let mut files = Files::list(&medium)?;
+    let paths: Vec<Vec<SegmentId>> =
+        checkpoint.shards.iter().zip(&files.successors).map(|(state, known)| path(&state.chain, known)).collect();
+    terms.progress.begin(files.log_bytes);
+    let written =
+        checkpoint.shards.iter().zip(&paths).filter(|(state, path)| !state.chain.is_empty() || !path.is_empty());
+    // A shard each, and where there are more cores than shards several on each shard.
+    let outer = cores().min(written.count()).max(1);
+    let inner = cores() / outer;
+    let medium = Arc::new(medium);
+    // All of the log is read before anything is changed: where it is damaged everything stays as it was found.
     let plans = {
         let old = shards(&medium, &checkpoint);
-        each_shard(&old, |number, shard| {
-            match shard.plan(&checkpoint.shards[number].chain, &files.successors[number]) {
+        let plans = parallel::map(outer, &old, |number, shard| {
+            let state = &checkpoint.shards[number];
+            match shard.plan(state, &paths[number], clears[number], inner, &terms.progress) {
                 // Set aside below.
                 Err(error) if terms.quarantine && error.code() == Code::Corrupt => Ok(None),
                 plan => plan.map(Some),
             }
-        })?
+        });
+        plans.into_iter().collect::<Result<Vec<_>>>()?
     };
-    let kept: Vec<SegmentId> =
-        plans.iter().flatten().flat_map(|plan| plan.segments.iter().map(|link| link.id)).collect();
+    check_pages(faults)?;
+    let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
+    // By shard: ids count in each from 1. `None`: all are, for the shard is set aside.
+    let kept: Vec<Option<HashSet<SegmentId>>> =
+        plans.iter().map(|plan| plan.as_ref().map(|plan| plan.segments.iter().map(|link| link.id).collect())).collect();
     // Before anything is written: what the chain does not reach must not look like a part of it ever again.
     for (name, parsed) in &files.names {
         let gone = match parsed {
-            Name::Segment { shard, id } => !kept.contains(id) && plans.get(*shard as usize).is_none_or(Option::is_some),
+            Name::Segment { shard, id } => {
+                !kept.get(*shard as usize).is_some_and(|ids| ids.as_ref().is_none_or(|ids| ids.contains(id)))
+            }
             Name::SegmentTable { .. } | Name::Directory { .. } | Name::Index { .. } => true,
             _ => false,
         };
@@ -249,51 +247,69 @@ fn rebuild(
             medium.remove(name);
         }
     }
-    let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
-    if terms.writable {
-        medium.dir.sync().map_err(|error| Error::os("sync the map's directory", &error))?;
-    }
+    sync_names(&medium)?;
     checkpoint.generation += 1;
     checkpoint.boot = terms.boot;
     checkpoint.mount = medium.dir.mount_id();
     let medium = Arc::new(fresh_medium(medium.dir, &checkpoint, terms)?);
     let shards = shards(&medium, &checkpoint);
-    let mut records = 0;
-    for (number, (shard, plan)) in shards.iter().zip(&plans).enumerate() {
-        let Some(plan) = plan else {
-            shard.set_aside(&checkpoint.shards[number]);
-            continue;
+    let plans: Vec<_> = plans.into_iter().map(Mutex::new).collect();
+    let restored = parallel::map(outer, &shards, |number, shard| {
+        let Some(plan) = plans[number].lock().take() else {
+            shard.set_aside(&checkpoint.shards[number])?;
+            return Ok(ShardRecovery::default());
         };
         if terms.quarantine {
             shard.tolerate();
         }
-        let counters = (files.counters[number].0, files.counters[number].1);
-        records += shard.recover(plan, counters.0, counters.1)?.records;
+        let (segments, extents) = files.counters[number];
+        let restored = shard.recover(plan, segments, extents, inner, &terms.progress)?;
         shard.load()?;
-        shard.distrust_extents(files.extents[number].drain(..));
+        Ok(restored)
+    });
+    let restored = restored.into_iter().collect::<Result<Vec<_>>>()?;
+    for ((shard, extents), kept) in shards.iter().zip(&mut files.extents).zip(&kept) {
+        if kept.is_some() {
+            shard.distrust_extents(extents.drain(..));
+        }
     }
-    let recovery = Recovery { reason: Reason::Rebuilt, records, time: started.elapsed() };
+    check_pages(faults)?;
+    terms.progress.finish();
+    let recovery = Recovery::new(Reason::Rebuilt, restored, started.elapsed());
     Ok(Opened { medium, shards, checkpoints, checkpoint, recovery })
 }
 
-/// Runs `work` for every shard, on two threads: walking a log is reading and summing, which overlap.
-fn each_shard<R: Send>(shards: &[Shard], work: impl Fn(usize, &Shard) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(shards.len());
-    let mut results: Vec<Option<Result<R>>> = (0..shards.len()).map(|_| None).collect();
-    {
-        let next = parking_lot::Mutex::new(results.iter_mut().zip(shards).enumerate());
-        let take = || next.lock().next();
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    while let Some((number, (result, shard))) = take() {
-                        *result = Some(work(number, shard));
-                    }
-                });
-            }
-        });
+/// A page that the device did not give has read as zeros: that is no end of a log, and nothing may be decided by it.
+fn check_pages(faults: u64) -> Result<()> {
+    if READERS.faults() == faults {
+        return Ok(());
     }
-    results.into_iter().map(|result| result.unwrap_or_else(|| Err(Error::corrupt("a shard was not read")))).collect()
+    Err(Error::new(
+        Code::Io,
+        "A file of the map could not be read to its end. Check the device, and open the map again.",
+    ))
+}
+
+fn sync_names(medium: &Medium) -> Result<()> {
+    match medium.writable {
+        true => medium.dir.sync().map_err(|error| Error::sync("sync the map's directory", &error)),
+        false => Ok(()),
+    }
+}
+
+/// The segments that may follow the checkpoint's chain, each naming the one before it. Which of them do is for their
+/// records to say.
+fn path(chain: &[Link], successors: &HashMap<u64, Vec<SegmentId>>) -> Vec<SegmentId> {
+    let mut seen: HashSet<SegmentId> = chain.iter().map(|link| link.id).collect();
+    let mut last = chain.last().map_or(0, |link| link.id.0);
+    let mut path = Vec::new();
+    while let Some(id) = successors.get(&last).and_then(|ids| ids.iter().filter(|id| !seen.contains(id)).max()).copied()
+    {
+        seen.insert(id);
+        path.push(id);
+        last = id.0;
+    }
+    path
 }
 
 /// The map's files as a listing shows them.
@@ -304,6 +320,8 @@ struct Files {
     extents: Vec<Vec<SegmentId>>,
     /// By shard: the highest counter of a segment and of an extent, so that none is given twice.
     counters: Vec<(u64, u64)>,
+    /// Of all segments.
+    log_bytes: u64,
 }
 
 impl Files {
@@ -314,6 +332,7 @@ impl Files {
             successors: vec![HashMap::new(); count],
             extents: vec![Vec::new(); count],
             counters: vec![(0, 0); count],
+            log_bytes: 0,
         };
         let names = medium.dir.list().map_err(|error| Error::os("list the map's directory", &error))?;
         for name in names {
@@ -322,11 +341,16 @@ impl Files {
                 Name::Segment { shard, id } if (shard as usize) < count => {
                     let counter = &mut files.counters[shard as usize].0;
                     *counter = (*counter).max(id.counter().into());
-                    if let Ok((_, header, _)) = medium.map_any(&name, Kind::Segment)
-                        && header.id == id.0
-                        && header.shard == shard
-                    {
-                        files.successors[shard as usize].entry(header.predecessor).or_default().push(id);
+                    match medium.open(&name, Kind::Segment) {
+                        Ok((_, header, _)) if header.id == id.0 && header.shard == shard => {
+                            files.log_bytes += header.length;
+                            files.successors[shard as usize].entry(header.predecessor).or_default().push(id);
+                        }
+                        // One that is only not readable now must not be taken for one that is not there.
+                        Err(error) if error.code() != Code::Corrupt && holds(Rule::ErrorIsNoDamage) => {
+                            return Err(error);
+                        }
+                        _ => {}
                     }
                 }
                 Name::Extent { shard, id } if (shard as usize) < count => {

@@ -291,6 +291,19 @@ impl<K: KeyCodec, V: ValueCodec> ConcurrentDiskMap<K, V> {
         self.map.flush()
     }
 
+    /// Copies the map to a directory that does not exist yet, durably and as it is at one moment; see
+    /// [`Map::backup`](crate::Map::backup).
+    ///
+    /// # Errors
+    /// As [`Map::backup`](crate::Map::backup).
+    pub fn backup(
+        &self,
+        target: impl AsRef<std::path::Path>,
+        watch: impl FnMut(crate::BackupProgress) -> Result<()>,
+    ) -> Result<()> {
+        self.map.backup(target, watch)
+    }
+
     /// Rewrites what holds dead bytes, and gives the room back, in this thread; others go on meanwhile.
     ///
     /// # Errors

@@ -94,7 +94,8 @@ impl Number for bool {
 
     fn from_bytes(bytes: &[u8]) -> Option<bool> {
         match bytes {
-            [byte] => Some(*byte != 0),
+            [0] => Some(false),
+            [1] => Some(true),
             _ => None,
         }
     }

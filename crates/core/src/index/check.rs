@@ -61,7 +61,7 @@ impl Index {
         if thoroughly {
             let name = names::index(self.shard, reference.file as u32);
             let base = reference.offset();
-            run.wrong.extend(self.wrong_words(table).into_iter().map(|field| (name.clone(), base + field)));
+            run.wrong.extend(self.wrong_words(table, reference).into_iter().map(|field| (name.clone(), base + field)));
             let mut start = first;
             while start > 0 && first - start < MAX_RUN && directory.load(at(start - 1)) == word {
                 start -= 1;
@@ -91,9 +91,9 @@ impl Index {
     }
 
     /// Offsets of what does not fit in a table: its sum, its counts, a slot outside its range or one that no search finds.
-    fn wrong_words(&self, table: Table<'_>) -> Vec<usize> {
+    fn wrong_words(&self, table: Table<'_>, reference: TableRef) -> Vec<usize> {
         let mut wrong = Vec::new();
-        if table.sum() != 0 && table.sum() != self.table_sum(table) {
+        if table.sum() != 0 && table.sum() != self.table_sum(table, reference) {
             wrong.push(SUM);
         }
         if table.depth() > MAX_DEPTH {

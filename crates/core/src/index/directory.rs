@@ -26,9 +26,14 @@ impl Index {
         let directory = if depth <= SMALL_DEPTH { small } else { self.make_directory(depth)? };
         let root = Root::new(Root(page.load(head::ROOT)).version().wrapping_add(1), directory, depth);
         let mut last = TableRef { file: 0, number: 0 };
+        for &(number, _) in &files {
+            let region = &self.file(number, guard)?.region;
+            region.prefault(0, region.len());
+        }
         for (entry, table) in tables_of(&files).take(1 << depth).enumerate() {
             let prefix = (entry as u64).checked_shl(64 - depth).unwrap_or(0);
-            self.table(table, guard)?.reset(prefix, depth);
+            // A file that was just made is all zeros.
+            self.table(table, guard)?.set_place(prefix, depth);
             self.directory(root, guard)?.store(entries_at(depth) + entry * 8, table.word());
             last = table;
         }

@@ -30,10 +30,6 @@ impl IndexFile {
         IndexFile { region, tables, checked: (!made_here).then(|| Bits::new(tables)) }
     }
 
-    pub fn made_here(region: Region) -> IndexFile {
-        IndexFile::new(region, true)
-    }
-
     #[inline]
     pub fn table(&self, number: usize) -> Option<Table<'_>> {
         let at = TableRef { file: 0, number }.offset();
@@ -209,14 +205,34 @@ impl Index {
         // On a disk that is nearly full the spare comes first: deletes need it, and an index file may be what keeps it from
         // being made whole again.
         self.medium.spare.ensure(&self.medium, 0)?;
+        self.add_file(tables, background)?;
+        Ok(())
+    }
+
+    /// Makes a file and gives its number. The caller holds `mapping`.
+    fn add_file(&self, tables: usize, prefault: bool) -> Result<usize> {
+        let page = self.page();
+        let number = page.load(head::NEXT_INDEX);
         let name = names::index(self.shard, number as u32);
         let region = self.medium.create(&name, Kind::Index, self.shard, number, index_len(tables), 0)?;
-        if background {
+        if prefault {
             region.prefault(0, region.len());
         }
         self.files.set(number as usize, IndexFile::new(region, true));
         page.store(head::NEXT_INDEX, number + 1);
-        Ok(())
+        Ok(number as usize)
+    }
+
+    /// Files for so many tables: their numbers, and how many each holds.
+    pub(super) fn make_files(&self, mut left: usize) -> Result<Vec<(usize, usize)>> {
+        let mut files = Vec::new();
+        while left > 0 {
+            let tables = left.clamp(MIN_TABLES, MAX_TABLES);
+            let _mapping = self.mapping.lock();
+            files.push((self.add_file(tables, false)?, tables));
+            left -= left.min(tables);
+        }
+        Ok(files)
     }
 
     /// The background's part: the next file is made when three quarters of the current one are used.
@@ -260,6 +276,23 @@ impl Index {
         let current = TableRef::from_word(page.load(head::ALLOCATE)).map_or(u64::MAX, |table| table.file as u64);
         let fits = first <= current && current < next && next - first <= MAX_FILES;
         if fits { Ok(()) } else { Err(self.damage("the numbers of the index files do not fit each other")) }
+    }
+
+    /// Whether the files that are in use are still there.
+    pub fn check_names(&self, guard: &Guard) -> Result<()> {
+        let page = self.page();
+        let Some(root) = self.root() else { return Ok(()) };
+        for number in page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX) {
+            let Some(file) = self.files.load(number as usize, guard) else { continue };
+            let name = names::index(self.shard, number as u32);
+            self.medium.check_file(&name, Some(file.region.file_id()), file.region.len() as u64)?;
+        }
+        for number in [root.file(), page.load(head::SMALL_DIRECTORY) as usize] {
+            let Some(region) = self.directories.load(number, guard) else { continue };
+            let name = names::directory(self.shard, number as u32);
+            self.medium.check_file(&name, Some(region.file_id()), region.len() as u64)?;
+        }
+        Ok(())
     }
 
     /// While it is held no file is made.

@@ -35,6 +35,8 @@ struct Taken<'a> {
     free_head: u64,
     free_count: u64,
     popped: usize,
+    /// The last one that came from the queue.
+    taken: Option<TableRef>,
 }
 
 /// Looks at the readers before a new file is made although a table is about to be free.
@@ -67,6 +69,7 @@ impl<'a> Taken<'a> {
             free_head: page.load(head::FREE_HEAD),
             free_count: page.load(head::FREE_COUNT),
             popped: 0,
+            taken: None,
         })
     }
 
@@ -78,7 +81,8 @@ impl<'a> Taken<'a> {
         let oldest_is_free = self.free_count > 0
             && (!has_stamp || queue.stamps.get(self.popped).is_some_and(|&stamp| self.wait_for_readers(stamp)));
         if oldest_is_free && let Some(table) = TableRef::from_word(self.free_head) {
-            self.free_head = self.index.table_unchecked(table, self.guard)?.next();
+            self.free_head = self.index.free_table(table, self.taken, self.guard)?.next();
+            self.taken = Some(table);
             self.free_count -= 1;
             self.popped += usize::from(has_stamp);
             return Ok(table);
@@ -98,6 +102,24 @@ impl Index {
         };
         if let Some(checked) = &file.checked {
             checked.set(reference.number);
+        }
+        Ok(table)
+    }
+
+    /// A table that the free queue names. The links have no sum, so it is made sure that it is free: one that its own header
+    /// leads to is in use, and would be emptied.
+    fn free_table<'g>(&'g self, reference: TableRef, taken: Option<TableRef>, guard: &'g Guard) -> Result<Table<'g>> {
+        let table = self.table_unchecked(reference, guard)?;
+        let Some(root) = self.root() else { return Err(self.damage("there are free tables and no directory")) };
+        let directory = self.checked_directory(root, guard)?;
+        let used = self.entries_of(directory, root, table.prefix(), table.depth()).is_ok_and(|entries| {
+            let word = |entry: usize| directory.load(entries_at(root.depth()) + entry * 8);
+            word(entries.start) == reference.word() || word(entries.end - 1) == reference.word()
+        });
+        let next = TableRef::from_word(self.page().load(head::ALLOCATE));
+        let unused = next.is_none_or(|next| (next.file, next.number) <= (reference.file, reference.number));
+        if used || unused || taken == Some(reference) {
+            return Err(self.damage("the free queue names a table that is not free"));
         }
         Ok(table)
     }
@@ -131,6 +153,10 @@ impl Index {
             if goes_high { high } else { low }.fill(hash, record);
         }
         let page = self.page();
+        // Mapped before the intent: what cannot be mapped must not stop the operation halfway.
+        if let Some(last) = TableRef::from_word(page.load(head::FREE_TAIL)).filter(|_| taken.free_count > 0) {
+            self.table_unchecked(last, guard)?;
+        }
         let intent = TableIntent {
             old: place.reference.word(),
             first: first.word(),
@@ -189,6 +215,12 @@ impl Index {
         let mut taken = Taken::new(self, guard)?;
         let table = taken.table(queue)?;
         self.table_unchecked(table, guard)?.reset(0, 0);
+        // All that the clear will go through is mapped before it is written down.
+        let page = self.page();
+        for file in page.load(head::FIRST_INDEX) as usize..=taken.allocate.file {
+            self.file(file, guard)?;
+        }
+        self.directory(Root::new(0, page.load(head::SMALL_DIRECTORY) as usize, 0), guard)?;
         Ok((table, taken.allocate.word()))
     }
 

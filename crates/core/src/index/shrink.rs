@@ -6,8 +6,8 @@ use crate::Result;
 use crate::layout::directory::{Root, SMALL_DEPTH, entries_at, entry_of};
 use crate::layout::head;
 use crate::layout::intent::{IndexIntent, Operation};
-use crate::layout::table::{MAX_TABLES, MIN_TABLES, TABLE, TableRef, index_len};
-use crate::layout::{file::Kind, names};
+use crate::layout::names;
+use crate::layout::table::{MIN_TABLES, TableRef, index_len};
 use crate::mem::Guard;
 
 /// A joined table is filled this far, so that the next inserts do not split it again.
@@ -153,25 +153,6 @@ impl Index {
             self.retire_file(number as usize, queue);
         }
         Ok(())
-    }
-
-    /// Files for so many tables: their numbers, and how many each holds.
-    pub(super) fn make_files(&self, mut left: usize) -> Result<Vec<(usize, usize)>> {
-        let page = self.page();
-        let mut files = Vec::new();
-        while left > 0 {
-            let tables = left.clamp(MIN_TABLES, MAX_TABLES);
-            let _mapping = self.mapping.lock();
-            let number = page.load(head::NEXT_INDEX);
-            let name = names::index(self.shard, number as u32);
-            let region = self.medium.create(&name, Kind::Index, self.shard, number, index_len(tables), 0)?;
-            debug_assert!(region.len() >= tables * TABLE);
-            self.files.set(number as usize, super::files::IndexFile::made_here(region));
-            page.store(head::NEXT_INDEX, number + 1);
-            files.push((number as usize, tables));
-            left -= left.min(tables);
-        }
-        Ok(files)
     }
 
     /// The part that a fix-up repeats. Files that nothing names any more are found by the pass after the open.

@@ -8,12 +8,12 @@
 use crate::layout::table::{
     DEPTH, EMPTY, NEXT, PREFIX, SLOT_COUNT, SLOTS, SUM, TABLE, TOMBSTONE, USED_LIVE, first_slot,
 };
-use crate::mem::sync::{AtomicU64, Ordering};
+use crate::mem::sync::{MappedU64, Ordering};
 
 /// A table's words in its file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'a> {
-    words: &'a [AtomicU64; TABLE / 8],
+    words: &'a [MappedU64; TABLE / 8],
 }
 
 /// What a search found.
@@ -32,7 +32,7 @@ pub(crate) enum Probe {
 }
 
 impl<'a> Table<'a> {
-    pub fn new(words: &'a [AtomicU64]) -> Table<'a> {
+    pub fn new(words: &'a [MappedU64]) -> Table<'a> {
         Table { words: words.try_into().expect("a table's words") }
     }
 
@@ -104,6 +104,11 @@ impl<'a> Table<'a> {
         }
         self.set_sum(0);
         self.set_used_live(0);
+        self.set_place(prefix, depth);
+    }
+
+    /// Which hashes belong in a table that no directory names.
+    pub fn set_place(self, prefix: u64, depth: u32) {
         self.store(PREFIX, prefix);
         self.store(DEPTH, u64::from(depth));
     }

@@ -142,17 +142,21 @@ impl Checkpoint {
         out
     }
 
+    /// How long the checkpoint is whose first bytes these are; `None`: they are none's.
+    pub fn length(first: &[u8]) -> Option<usize> {
+        if first.len() < BODY || &first[MAGIC..VERSION] != CHECKPOINT_MAGIC {
+            return None;
+        }
+        Some(get_u32(first, LENGTH) as usize).filter(|length| (BODY..=MAX_LEN).contains(length))
+    }
+
     pub fn decode(bytes: &[u8]) -> Result<Checkpoint, Invalid> {
         if bytes.iter().take(BODY).all(|&byte| byte == 0) {
             return Err(Invalid::Blank);
         }
-        if bytes.len() < BODY || &bytes[MAGIC..VERSION] != CHECKPOINT_MAGIC {
+        let Some(length) = Checkpoint::length(bytes).filter(|&length| length <= bytes.len()) else {
             return Err(Invalid::Torn);
-        }
-        let length = get_u32(bytes, LENGTH) as usize;
-        if !(BODY..=MAX_LEN).contains(&length) || length > bytes.len() {
-            return Err(Invalid::Torn);
-        }
+        };
         if get_u64(bytes, SUM) != sum(&bytes[..length]) {
             return Err(Invalid::Torn);
         }

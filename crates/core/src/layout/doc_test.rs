@@ -308,7 +308,12 @@ fn the_documents_records_and_extents_are_the_codes() {
     fields(
         "## Extents",
         0,
-        &[(0, file::HEADER, "header"), (extent::KEY_HASH, 8, "key hash"), (extent::VALUE_AT, 0, "value")],
+        &[
+            (0, file::HEADER, "header"),
+            (extent::KEY_HASH, 8, "key hash"),
+            (extent::KEY_HASH_SUM, 8, "key hash sum"),
+            (extent::VALUE_AT, 0, "value"),
+        ],
     );
     let bytes = Descriptor { id: SegmentId(1), len: 2, sum: 3 }.encode();
     assert_eq!(bytes.len(), extent::DESCRIPTOR);

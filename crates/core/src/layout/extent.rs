@@ -7,6 +7,10 @@ use super::{PAGE, get_u64};
 pub(crate) const VALUE_AT: usize = PAGE;
 /// Behind the file header: the hash of the key, by which a pass after an unclean end finds the extent's record.
 pub(crate) const KEY_HASH: usize = super::file::HEADER;
+/// Over all before it: the pass deletes by what it reads there.
+pub(crate) const KEY_HASH_SUM: usize = KEY_HASH + 8;
+/// What stands before the value.
+pub(crate) const PREFACE: usize = KEY_HASH_SUM + 8;
 
 /// What the record holds in the place of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

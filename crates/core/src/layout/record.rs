@@ -108,7 +108,7 @@ impl Header {
     /// Where the value starts, from the record's first byte.
     #[inline]
     pub const fn value_at(&self, align: usize) -> usize {
-        (HEADER + self.key_len).next_multiple_of(align)
+        padded(HEADER + self.key_len, align)
     }
 
     /// Bytes in the log, padding included.
@@ -116,9 +116,15 @@ impl Header {
     pub const fn len(&self, align: usize) -> usize {
         match self.kind {
             Type::Pad => HEADER + self.value_len,
-            _ => (self.value_at(align) + self.value_len).next_multiple_of(align),
+            _ => padded(self.value_at(align) + self.value_len, align),
         }
     }
+}
+
+/// The next multiple of the alignment. It is a power of two, which the processor need not divide by.
+#[inline]
+const fn padded(len: usize, align: usize) -> usize {
+    (len + align - 1) & !(align - 1)
 }
 
 fn head_sum(header: &[u8], id: SegmentId, offset: usize, keys: &Keys) -> u32 {

@@ -1,6 +1,6 @@
 //! Extents: a value too long for the log, in a file of its own that is written once.
 
-use crate::layout::extent::{Descriptor, KEY_HASH, VALUE_AT};
+use crate::layout::extent::{Descriptor, KEY_HASH, KEY_HASH_SUM, PREFACE, VALUE_AT};
 use crate::layout::file::{HEADER, Header, Kind};
 use crate::layout::names;
 use crate::layout::segment::SegmentId;
@@ -44,9 +44,11 @@ fn write_file(
         file: sys::file_id(&file)?,
         predecessor: 0,
     };
-    let mut first = [0; KEY_HASH + 8];
+    let mut first = [0; PREFACE];
     first[..HEADER].copy_from_slice(&header.encode(&medium.keys));
-    first[KEY_HASH..].copy_from_slice(&hash.to_le_bytes());
+    first[KEY_HASH..KEY_HASH_SUM].copy_from_slice(&hash.to_le_bytes());
+    let sum = medium.keys.sum(&first[..KEY_HASH_SUM]);
+    first[KEY_HASH_SUM..].copy_from_slice(&sum.to_le_bytes());
     sys::write_at(&file, &first, 0)?;
     sys::write_at(&file, value, VALUE_AT as u64)
 }
@@ -56,7 +58,7 @@ fn write_file(
 pub(crate) fn open(medium: &Medium, shard: u32, descriptor: &Descriptor) -> Result<File> {
     let name = names::extent(shard, descriptor.id);
     medium.dir.open_file(&name, false).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::corrupt(format_args!("{name} is missing")),
+        io::ErrorKind::NotFound => Error::file_gone(&name),
         _ => Error::os(format_args!("open {name}"), &error),
     })
 }
@@ -87,7 +89,8 @@ pub(crate) fn map(medium: &Medium, file: &File, descriptor: &Descriptor) -> Resu
         io::ErrorKind::OutOfMemory => Error::new(
             Code::NoSpace,
             "Could not map a long value: the process has no mappings or address space left. Raise vm.max_map_count or let go of other values.",
-        ),
+        )
+        .caused_by(&error),
         _ => Error::os("map an extent", &error),
     })?;
     let len = region.len();
@@ -101,10 +104,14 @@ pub(crate) fn map(medium: &Medium, file: &File, descriptor: &Descriptor) -> Resu
     }
 }
 
-/// Whether the extent is whole, read in portions.
-pub(crate) fn verifies(medium: &Medium, shard: u32, descriptor: &Descriptor) -> bool {
-    open(medium, shard, descriptor)
-        .is_ok_and(|file| matches(medium, &file, descriptor, &mut |_| Ok(())).unwrap_or(false))
+/// Whether the extent is whole, read in portions. What cannot be read just now is an error, and no damage.
+pub(crate) fn verifies(medium: &Medium, shard: u32, descriptor: &Descriptor) -> Result<bool> {
+    let file = match open(medium, shard, descriptor) {
+        Ok(file) => file,
+        Err(error) if error.code() == Code::FileGone => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    matches(medium, &file, descriptor, &mut |_| Ok(()))
 }
 
 /// Whether an open extent holds what its descriptor says. Calls `between` after each portion with its bytes; its error ends
@@ -120,8 +127,9 @@ pub(crate) fn matches(
     let (mut at, end) = (VALUE_AT as u64, VALUE_AT as u64 + descriptor.len);
     while at < end {
         let part = buffer.len().min((end - at) as usize);
-        if sys::read_at(file, &mut buffer[..part], at).is_err() {
-            return Ok(false);
+        match sys::read_at(file, &mut buffer[..part], at) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            read => read.map_err(|error| Error::os("read an extent", &error))?,
         }
         hasher.update(&buffer[..part]);
         at += part as u64;
@@ -130,26 +138,48 @@ pub(crate) fn matches(
     Ok(hasher.digest().max(1) == descriptor.sum)
 }
 
-/// The key's hash that an extent was written for; `None` if the file is not whole.
-pub(crate) fn key_hash(medium: &Medium, shard: u32, id: SegmentId) -> Option<u64> {
-    let file = medium.dir.open_file(&names::extent(shard, id), false).ok()?;
-    key_hash_of(medium, &file, shard, id)
+/// For which key an extent was written.
+pub(crate) enum WrittenFor {
+    Hash(u64),
+    /// Its writer died before it began.
+    Nobody,
+    /// It does not say, or not so that it can be believed.
+    Unknown,
+}
+
+pub(crate) fn written_for(medium: &Medium, shard: u32, id: SegmentId) -> WrittenFor {
+    match medium.dir.open_file(&names::extent(shard, id), false) {
+        Ok(file) => key_hash_of(medium, &file, shard, id),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => WrittenFor::Nobody,
+        // One that cannot be read just now may be anybody's.
+        Err(_) => WrittenFor::Unknown,
+    }
 }
 
 /// The same of an open extent.
-pub(crate) fn key_hash_of(medium: &Medium, file: &File, shard: u32, id: SegmentId) -> Option<u64> {
-    let mut first = [0; KEY_HASH + 8];
-    sys::read_at(file, &mut first, 0).ok()?;
-    let header = Header::decode(first[..HEADER].try_into().ok()?, Kind::Extent, &medium.keys)?;
-    (header.shard == shard && header.id == id.0 && header.predecessor == 0)
-        .then(|| crate::layout::get_u64(&first, KEY_HASH))
+pub(crate) fn key_hash_of(medium: &Medium, file: &File, shard: u32, id: SegmentId) -> WrittenFor {
+    let mut first = [0; PREFACE];
+    if sys::read_at(file, &mut first, 0).is_err() {
+        return WrittenFor::Unknown;
+    }
+    if first == [0; PREFACE] {
+        return WrittenFor::Nobody;
+    }
+    let (head, sum) = first.split_at(KEY_HASH_SUM);
+    let header = head.first_chunk().and_then(|head| Header::decode(head, Kind::Extent, &medium.keys));
+    match header {
+        Some(header) if header.shard == shard && header.id == id.0 && sum == medium.keys.sum(head).to_le_bytes() => {
+            WrittenFor::Hash(crate::layout::get_u64(&first, KEY_HASH))
+        }
+        _ => WrittenFor::Unknown,
+    }
 }
 
 /// Makes an extent durable; one that is gone was superseded and needs no sync.
 pub(crate) fn sync(medium: &Medium, shard: u32, id: SegmentId) -> Result<()> {
-    let synced = medium.dir.open_file(&names::extent(shard, id), false).and_then(|file| sys::sync_file(&file));
-    match synced {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::os("sync an extent", &error)),
-        _ => Ok(()),
+    match medium.dir.open_file(&names::extent(shard, id), false) {
+        Ok(file) => sys::sync_file(&file).map_err(|error| Error::sync("sync an extent", &error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::os("open an extent to sync it", &error)),
     }
 }

@@ -224,7 +224,7 @@ impl Log {
             if entry.state == State::Free {
                 return Err(self.damage("a reference names a segment that was freed"));
             }
-            let region = self.open_segment(entry.id)?;
+            let region = self.open_segment(entry.id).map_err(|error| self.gone_or(entry.id, error))?;
             if region.len() as u64 != entry.size {
                 return Err(self.damage("a segment is not as long as the table says"));
             }
@@ -248,6 +248,16 @@ impl Log {
             })
         };
         (0..files).filter(|&number| !verifies(number)).map(|number| names::segment_table(self.shard, number)).collect()
+    }
+
+    /// One that is listed and not there was deleted by somebody.
+    #[cold]
+    fn gone_or(&self, id: SegmentId, error: Error) -> Error {
+        let name = names::segment(self.shard, id);
+        match self.medium.dir.file_len(&name) {
+            Err(looked) if looked.kind() == std::io::ErrorKind::NotFound => Error::file_gone(&name),
+            _ => error,
+        }
     }
 
     /// Maps a segment's file as it lies, for the walk of a rebuild.
@@ -323,9 +333,10 @@ impl Log {
         let id = self.next_id(head::SEGMENT_COUNTER)?;
         let fail = |error: std::io::Error| Error::os("turn the spare into a segment", &error);
         let file = self.medium.dir.open_file(name, true).map_err(fail)?;
-        file.set_len(size).map_err(fail)?;
+        sys::set_len(&file, size).map_err(fail)?;
         let region = Region::map(&file, crate::mem::Access::Shared).map_err(fail)?;
-        let file = sys::file_id(&file).map_err(fail)?;
+        region.set_owner(self.medium.owner(Kind::Segment, self.shard));
+        let file = region.file_id();
         let header =
             Header { kind: Kind::Segment, shard: self.shard, id: id.0, length: size, file, predecessor: UNLINKED };
         self.medium.write_header(&region, &header);
@@ -389,6 +400,21 @@ impl Log {
         header(file::SUM).store(sum | own, Ordering::Release);
     }
 
+    /// Whether the files of these segments, and of the table that lists them, are still there.
+    pub fn check_files(&self, chain: &[usize], guard: &Guard) -> Result<()> {
+        for &index in chain {
+            let entry = self.entry(index, guard)?;
+            let mapped = self.segments.load(index, guard).map(|segment| segment.log.file_id());
+            self.medium.check_file(&names::segment(self.shard, entry.id), mapped, entry.size)?;
+        }
+        for number in 0..self.page().load(head::SEGMENT_TABLES).min(32) as u32 {
+            let Some(region) = self.tables.load(number as usize, guard) else { continue };
+            let name = names::segment_table(self.shard, number);
+            self.medium.check_file(&name, Some(region.file_id()), region.len() as u64)?;
+        }
+        Ok(())
+    }
+
     /// Unlinks a freed segment from memory; its file goes once its readers have left.
     pub fn retire(&self, index: usize, guard: &Guard) -> Option<(crate::mem::Retired<Segment>, String)> {
         let name = names::segment(self.shard, self.segments.load(index, guard)?.id);
@@ -401,7 +427,7 @@ impl Log {
         for number in 0..self.page().load(head::SEGMENT_TABLES) as usize {
             let Some(region) = self.tables.load(number, &guard) else { continue };
             region.store(TABLE_SUM, self.table_sum(region));
-            region.sync(0, region.len()).map_err(|error| Error::os("sync the segment table", &error))?;
+            region.sync(0, region.len()).map_err(|error| Error::sync("sync the segment table", &error))?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::layout::hash::Keys;
 use crate::layout::record::{HEADER, Header, Type};
 use crate::layout::segment::{RecordRef, SegmentId};
 use crate::mem::{Bits, LogRegion};
+use crate::rules::{Rule, holds};
 use crate::{Error, Result};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -83,6 +84,11 @@ impl Segment {
         Segment { id, index, log, verified, synced: AtomicUsize::new(synced) }
     }
 
+    /// The mapping of a scan, put to use: at its place in the segment table, and with its records' end.
+    pub fn ending(self, index: usize, end: usize) -> Segment {
+        Segment::new(self.id, index, self.log.ending(end), false, 0)
+    }
+
     pub fn size(&self) -> u64 {
         self.log.len() as u64
     }
@@ -137,7 +143,7 @@ impl Segment {
     #[cold]
     fn first_read(&self, offset: usize, align: usize, keys: &Keys, verified: &Bits) -> Result<Record<'_>> {
         match self.headed(offset, align, keys) {
-            Some(record) if record.body_verifies(keys) => {
+            Some(record) if record.body_verifies(keys) || !holds(Rule::RecordBody) => {
                 verified.set(offset / UNIT);
                 Ok(record)
             }
@@ -167,7 +173,7 @@ impl Segment {
         if from >= end {
             return Ok(false);
         }
-        self.log.sync(from, end - from).map_err(|error| Error::os("sync a segment of the log", &error))?;
+        self.log.sync(from, end - from).map_err(|error| Error::sync("sync a segment of the log", &error))?;
         // The header's page, when the header named its predecessor after an earlier sync.
         self.synced.fetch_max(end, Ordering::AcqRel);
         Ok(true)

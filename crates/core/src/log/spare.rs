@@ -58,7 +58,7 @@ impl Spare {
         let mut state = self.state.lock();
         state.whole = largest;
         if state.size > largest && medium.writable {
-            let cut = medium.dir.open_file(names::SPARE, true).and_then(|file| file.set_len(largest));
+            let cut = medium.dir.open_file(names::SPARE, true).and_then(|file| sys::set_len(&file, largest));
             if cut.is_ok() {
                 state.size = largest;
             }
@@ -90,6 +90,6 @@ fn grow(medium: &Medium, from: u64, wanted: u64) -> io::Result<()> {
     let file = medium.dir.open_file(names::SPARE, true)?;
     sys::preallocate(&file, wanted).inspect_err(|_| {
         // A half-grown spare would keep a full disk full.
-        let _ = file.set_len(from);
+        let _ = sys::set_len(&file, from);
     })
 }

@@ -1,5 +1,6 @@
 //! Who flushes: calls that come while a flush is under way share the next one.
 
+use crate::rules::{Rule, holds};
 use crate::{Error, Result};
 use parking_lot::{Condvar, Mutex};
 
@@ -71,7 +72,7 @@ impl Drop for Finish<'_> {
     fn drop(&mut self) {
         let mut state = self.flusher.state.lock();
         state.running = false;
-        state.done = self.served;
+        state.done = if holds(Rule::JoinBeforeNote) { self.served } else { state.requested };
         state.failed = match self.result.take() {
             Some(result) => result.err(),
             None => {

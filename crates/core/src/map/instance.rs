@@ -3,10 +3,13 @@
 use super::flusher::Flusher;
 use super::options::{DEFAULT_FLUSH_INTERVAL, Options, Sharing};
 use crate::durability::checkpoints::Checkpoints;
-use crate::durability::recover::{self, Opened, Reason, Recovery};
+use crate::durability::recover::{self, Opened};
+use crate::durability::report::{Reason, Recovery};
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::{head, names};
 use crate::medium::Medium;
+use crate::mem::trace;
+use crate::rules::{Rule, holds};
 use crate::shard::{Clearing, Effort, Note, Progress, Shard};
 use crate::sys::{self, FileId};
 use crate::{Code, Error, Result};
@@ -65,7 +68,7 @@ impl Instance {
         let instance = Instance {
             path,
             number: u64::from_le_bytes(sys::random()?) >> 11,
-            head_id: recover::head_id(&medium.dir).unwrap_or_default(),
+            head_id: recover::head_id(&medium.dir).map_err(|error| Error::os("look at the map's HEAD", &error))?,
             recovery,
             flush_interval: options.flush_interval.unwrap_or(Some(DEFAULT_FLUSH_INTERVAL)),
             full_recovery: options.recovery == Some(super::Recovery::Full),
@@ -90,7 +93,7 @@ impl Instance {
             shards,
         };
         if instance.medium.writable {
-            match recovery.reason {
+            match instance.recovery.reason {
                 Reason::Killed => recover::distrust_extents(&instance.medium, &instance.shards)?,
                 // What was kept is made durable, and only then the index may be trusted again.
                 Reason::Rebuilt => instance.flush()?,
@@ -157,6 +160,11 @@ impl Instance {
         }
     }
 
+    /// What a checkpoint of this map says, but for its shards.
+    pub fn template(&self) -> &Checkpoint {
+        &self.template
+    }
+
     fn note(&self) -> Result<Vec<Note>> {
         let mut notes = Vec::with_capacity(self.shards.len());
         for shard in &self.shards {
@@ -180,15 +188,27 @@ impl Instance {
     /// Log and extents, then names, then the checkpoint: it may only speak of what is already on the disk.
     fn make_durable(&self, notes: &[Note], clean: bool) -> Result<()> {
         let syncs: Vec<_> = self.shards.iter().zip(notes).flat_map(|(shard, note)| shard.syncs(note)).collect();
+        if !holds(Rule::DataFirst) {
+            self.write_checkpoint(notes, false)?;
+        }
         // After the first failure nobody knows what the disk holds: no retry, no later success.
-        run_all(syncs).map_err(|error| self.medium.fail(error))?;
+        if holds(Rule::FlushSyncsLog) {
+            run_all(syncs).map_err(|error| self.medium.failed(error))?;
+        }
         // AcqRel: partner of the stores that follow each new name.
-        if self.medium.names_changed.swap(false, Ordering::AcqRel) {
-            self.medium.dir.sync().map_err(|error| self.medium.fail(Error::os("sync the map's directory", &error)))?;
+        if self.medium.names_changed.swap(false, Ordering::AcqRel) && holds(Rule::NamesFirst) {
+            let synced = self.medium.dir.sync();
+            synced.map_err(|error| self.medium.failed(Error::sync("sync the map's directory", &error)))?;
         }
         if clean {
             self.make_index_durable()?;
         }
+        // A page that was replaced meanwhile is not what was synced.
+        self.check_pages()?;
+        self.write_checkpoint(notes, clean)
+    }
+
+    fn write_checkpoint(&self, notes: &[Note], clean: bool) -> Result<()> {
         let shards = notes.iter().map(|note| note.state.clone()).collect();
         let checkpoint = Checkpoint { clean, shards, ..self.template.clone() };
         let mut checkpoints = self.checkpoints.lock();
@@ -203,19 +223,20 @@ impl Instance {
 
     fn make_index_durable(&self) -> Result<()> {
         for shard in &self.shards {
-            shard.write_sums().map_err(|error| match error.code() {
-                Code::Io => self.medium.fail(error),
-                _ => error,
-            })?;
+            shard.write_sums().map_err(|error| self.medium.failed(error))?;
         }
         let synced = self.medium.head.sync(0, head::LEN);
-        synced.map_err(|error| self.medium.fail(Error::os("sync the map's head", &error)))
+        synced.map_err(|error| self.medium.failed(Error::sync("sync the map's head", &error)))
     }
 
     /// Somebody may have deleted or replaced the directory under us: then what we write goes nowhere.
-    fn check_files(&self) -> Result<()> {
-        let gone =
-            self.medium.dir.is_gone().unwrap_or(false) || recover::head_id(&self.medium.dir).ok() != Some(self.head_id);
+    pub fn check_files(&self) -> Result<()> {
+        let head = self.medium.check_file(names::HEAD, Some(self.head_id), head::LEN as u64);
+        let gone = match head {
+            Ok(()) => self.medium.dir.is_gone().unwrap_or(false),
+            Err(error) if error.code() == Code::FileGone => true,
+            Err(error) => return Err(error),
+        };
         if gone {
             return Err(Error::new(
                 Code::FileGone,
@@ -225,7 +246,15 @@ impl Instance {
                 ),
             ));
         }
-        Ok(())
+        if let Some(checkpoints) = self.checkpoints.lock().as_ref() {
+            checkpoints.check_files(&self.medium)?;
+        }
+        self.shards.iter().try_for_each(Shard::check_files)
+    }
+
+    /// Whether all pages of all shards were there.
+    pub fn check_pages(&self) -> Result<()> {
+        self.shards.iter().try_for_each(Shard::check_pages)
     }
 
     /// The clean close, by the last handle. The map is closed whatever this returns.
@@ -403,7 +432,7 @@ impl Instance {
         for shard in clearing {
             shard.conclude();
         }
-        Ok(())
+        self.check_pages()
     }
 }
 
@@ -412,9 +441,9 @@ fn closed() -> Error {
 }
 
 /// Runs every call, on a few threads if there are several, and returns the first error.
-fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>>) -> Result<()> {
+pub(super) fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>>) -> Result<()> {
     let threads = calls.len().min(SYNC_THREADS);
-    if threads <= 2 {
+    if threads <= 2 || trace::in_turn() {
         return calls.into_iter().try_for_each(|call| call());
     }
     let calls = Mutex::new(calls.into_iter());

@@ -1,21 +1,29 @@
 //! The map as its users see it: a handle that checks its arguments and routes each key to its shard.
 
 pub(crate) mod background;
+mod backup;
 mod batch;
 #[cfg(test)]
 mod capacity_test;
 mod conditional;
 mod cursor;
 mod flusher;
+#[cfg(test)]
+mod hash_dos_test;
 mod instance;
 mod options;
 mod pins;
+#[cfg(test)]
+mod recovery_test;
 mod registry;
+#[cfg(feature = "negative-controls")]
+mod rigs;
 mod salvage;
 mod stats;
 mod verify;
 
 pub use crate::layout::checkpoint::{Capacity, Codec};
+pub use backup::BackupProgress;
 pub use batch::Progress;
 pub use conditional::{Amount, NumberType};
 pub use cursor::{Cursor, Iter, Page};
@@ -29,6 +37,7 @@ pub use salvage::{Salvage, salvage};
 pub use stats::Stats;
 pub use verify::Verification;
 
+use crate::durability::report::Recovery as Recovered;
 use crate::layout::record::Type;
 use crate::layout::{MAX_INLINE_VALUE, MAX_KEY, MAX_VALUE};
 use crate::shard::{Body, Change, Effort, Expect, Found, Keep, Shard};
@@ -51,6 +60,8 @@ pub struct Map {
     instance: Arc<Instance>,
     place: Arc<Place>,
     read_only: bool,
+    /// This handle's open is the one that opened the map.
+    opener: bool,
     closed: AtomicBool,
 }
 
@@ -62,6 +73,7 @@ impl Clone for Map {
             instance: Arc::clone(&self.instance),
             place: Arc::clone(&self.place),
             read_only: self.read_only,
+            opener: false,
             closed: AtomicBool::new(closed),
         }
     }
@@ -84,7 +96,8 @@ impl Map {
     }
 
     pub(crate) fn open_sharing(path: &Path, options: &Options, sharing: Sharing) -> Result<Map> {
-        Ok(Map::joined(registry::open(path, options, sharing)?, options))
+        let (instance, place, opener) = registry::open(path, options, sharing)?;
+        Ok(Map::over(instance, place, options, opener))
     }
 
     /// Joins the map that a handle of this process was asked its [`identity`](Map::identity), as long as one of its handles is
@@ -94,11 +107,19 @@ impl Map {
     /// `ERR_CLOSED` if that map is closed, also when its directory was opened again since; `ERR_INVALID_ARGUMENT`,
     /// `ERR_CODEC_MISMATCH`, `ERR_OPTIONS_MISMATCH`, `ERR_LOCKED` as in [`open`](Map::open).
     pub fn attach(identity: &Identity, options: &Options) -> Result<Map> {
-        Ok(Map::joined(registry::attach(identity, options)?, options))
+        let (instance, place) = registry::attach(identity, options)?;
+        Ok(Map::over(instance, place, options, false))
     }
 
-    fn joined((instance, place): (Arc<Instance>, Arc<Place>), options: &Options) -> Map {
-        Map { instance, place, read_only: options.read_only, closed: AtomicBool::new(false) }
+    fn over(instance: Arc<Instance>, place: Arc<Place>, options: &Options, opener: bool) -> Map {
+        Map { instance, place, read_only: options.read_only, opener, closed: AtomicBool::new(false) }
+    }
+
+    /// What this handle's open recovered: `None` if the map had been closed or was made, or if the handle joined a map that was
+    /// open. The map's [`stats`](Map::stats) tell every handle.
+    #[must_use]
+    pub fn recovered(&self) -> Option<&Recovered> {
+        Some(&self.instance.recovery).filter(|recovery| self.opener && recovery.had_to_recover())
     }
 
     /// What [`attach`](Map::attach) finds this map by.
@@ -294,6 +315,15 @@ impl Map {
         self.instance.len()
     }
 
+    /// The same, or the error if the file that says so was cut off under the open map.
+    ///
+    /// # Errors
+    /// `ERR_IO`.
+    pub fn try_len(&self) -> Result<u64> {
+        let len = self.len();
+        self.instance.check_pages().map(|()| len)
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -354,7 +384,8 @@ impl Map {
     /// # Errors
     /// `ERR_CLOSED`.
     pub fn stats(&self) -> Result<Stats> {
-        Ok(Stats::of(self.instance()?))
+        let stats = Stats::of(self.instance()?);
+        self.instance.check_pages().map(|()| stats)
     }
 
     /// Whether this handle was closed.

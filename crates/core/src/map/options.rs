@@ -1,9 +1,11 @@
 //! How a map is to be opened.
 
+use crate::durability::report::RebuildProgress;
 use crate::layout::checkpoint::{Capacity, Codec};
 use crate::layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_SHARDS};
 use crate::shard::{MAX_CAPACITY_ENTRIES, Share};
 use crate::{Code, Error, Result};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) const DEFAULT_SHARDS: u32 = 16;
@@ -66,6 +68,8 @@ pub struct Options {
     pub capacity: Option<Capacity>,
     /// Values start at a multiple of this, 8 or 16; at creation only.
     pub value_align: u8,
+    /// Filled in while the index is made from the log; another thread may look at it meanwhile. Default: nobody looks.
+    pub progress: Option<Arc<RebuildProgress>>,
     #[doc(hidden)]
     pub hooks: Hooks,
 }
@@ -103,6 +107,7 @@ impl Default for Options {
             new_codecs: (Codec::named("bytes"), Codec::named("bytes")),
             capacity: None,
             value_align: 8,
+            progress: None,
             hooks: Hooks::default(),
         }
     }

@@ -5,10 +5,12 @@ use super::options::{DEFAULT_MODE, DEFAULT_SHARDS, OnCorrupt, Options, Recovery,
 use super::{Codec, background};
 use crate::durability::checkpoints::{self, Found};
 use crate::durability::recover::{self, Terms};
+use crate::durability::report::Reason;
 use crate::layout::checkpoint::{CHECKPOINT_MAGIC, Checkpoint};
 use crate::layout::file::Kind;
 use crate::layout::hash::Keys;
 use crate::layout::names::{self, Name};
+use crate::layout::{PAGE, head};
 use crate::sys::{self, Dir, FileId, Lock};
 use crate::{Code, Error, Result};
 use parking_lot::Mutex;
@@ -16,6 +18,9 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A pid has fewer digits.
+const OWNER_LEN: usize = 32;
 
 /// What tells one opening of a map from every other, of this directory and of others: plain data that holds nothing open.
 /// [`Map::attach`](crate::Map::attach) finds the open map by it.
@@ -50,8 +55,8 @@ fn place(id: FileId) -> Arc<Place> {
     Arc::clone(places.get_or_insert_default().entry(id).or_insert_with(made))
 }
 
-/// Joins the instance of the directory or opens one.
-pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(Arc<Instance>, Arc<Place>)> {
+/// Joins the instance of the directory or opens one, and says in the end whether it did the latter.
+pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(Arc<Instance>, Arc<Place>, bool)> {
     options.check()?;
     let dir = open_directory(path, options)?;
     let id = dir.id().map_err(|error| Error::os(format_args!("look at {}", path.display()), &error))?;
@@ -59,7 +64,7 @@ pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(
     let mut open = place.open.lock();
     if let Some(open) = open.as_mut() {
         let instance = open.join(options, sharing)?;
-        return Ok((instance, Arc::clone(&place)));
+        return Ok((instance, Arc::clone(&place), false));
     }
     let instance = Arc::new(open_instance(dir, path, options, sharing)?);
     if instance.background {
@@ -67,7 +72,7 @@ pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(
     }
     *open = Some(Open { instance: Arc::clone(&instance), handles: 1 });
     drop(open);
-    Ok((instance, place))
+    Ok((instance, place, true))
 }
 
 /// Joins the instance that goes by this identity, if it is still open. No file is touched.
@@ -258,6 +263,7 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
         quarantine: options.on_corrupt == Some(OnCorrupt::Quarantine),
         same_files: options.hooks.same_files,
         boot: recover::boot_id(options.hooks.boot_id),
+        progress: options.progress.clone().unwrap_or_default(),
     };
     let opened = match checkpoints::read(&dir)? {
         Found::Newest { checkpoint, which, torn, same } => {
@@ -267,10 +273,10 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
             if let Ok(mode) = dir.mode_of(names::CHECKPOINTS[which]) {
                 dir.set_mode(mode);
             }
-            if writable {
-                write_owner(&dir)?;
-            }
-            recover::open(dir, which, *checkpoint, torn, same, &terms)?
+            let owner = if writable { Some(Owner::announce(&dir)?) } else { None };
+            recover::open(dir, which, *checkpoint, torn, same, &terms).inspect_err(|_| {
+                owner.inspect(Owner::withdraw);
+            })?
         }
         Found::Nothing => {
             check_unfinished(&dir, path)?;
@@ -281,16 +287,21 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
                 ));
             }
             dir.set_mode(options.mode.unwrap_or(DEFAULT_MODE));
-            write_owner(&dir)?;
-            recover::create(dir, first_checkpoint(options)?, &terms)?
+            let created = recover::create(dir, first_checkpoint(options)?, &terms)?;
+            // Not before there is a map: a power cut may leave the file with other bytes, and what is no map and holds
+            // anything that is not ours is never made one.
+            write_owner(&created.medium.dir)?;
+            created
         }
     };
     if let Some(parent) = path.parent()
-        && opened.recovery.reason == recover::Reason::Created
+        && opened.recovery.reason == Reason::Created
     {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         // A parent that cannot be opened for reading can still hold a map; its own file system orders the name.
-        let _ = Dir::open(parent).and_then(|parent| parent.sync());
+        if let Ok(parent) = Dir::open(parent) {
+            parent.sync().map_err(|error| Error::sync("sync the directory above the map", &error))?;
+        }
     }
     Instance::new(path.to_path_buf(), opened, options, sharing)
 }
@@ -300,7 +311,7 @@ fn lock(dir: &Dir, path: &Path, shared: bool) -> Result<()> {
     match dir.lock(kind) {
         Ok(true) => Ok(()),
         Ok(false) => {
-            let owner = dir.read(names::OWNER).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let owner = dir.read_start(names::OWNER, OWNER_LEN).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let pid = owner.as_deref().map(str::trim).and_then(|pid| pid.parse::<u32>().ok());
             let holder = match pid {
                 Some(pid) if pid == std::process::id() => "another copy of opendiskmap in this process".into(),
@@ -312,7 +323,8 @@ fn lock(dir: &Dir, path: &Path, shared: bool) -> Result<()> {
         Err(error) => Err(Error::new(
             Code::FsUnsupported,
             format!("The file system of {} has no locks ({error}). Use a local disk.", path.display()),
-        )),
+        )
+        .caused_by(&error)),
     }
 }
 
@@ -326,18 +338,51 @@ fn write_owner(dir: &Dir) -> Result<()> {
     }
 }
 
+/// What stood in `OWNER` before, to be put back if the map cannot be opened: a refused open changes nothing.
+struct Owner {
+    dir: Dir,
+    before: Option<Vec<u8>>,
+}
+
+impl Owner {
+    fn announce(dir: &Dir) -> Result<Owner> {
+        let before = dir.read_start(names::OWNER, OWNER_LEN).ok();
+        let dir = dir.again().map_err(|error| Error::os("open the map's directory again", &error))?;
+        write_owner(&dir)?;
+        Ok(Owner { dir, before })
+    }
+
+    fn withdraw(&self) {
+        let _ = match &self.before {
+            Some(before) => self.dir.write(names::OWNER, before),
+            None => self.dir.unlink(names::OWNER),
+        };
+    }
+}
+
 /// A directory without a checkpoint is free, or was being made into a map when the process died. Nothing is touched before
 /// every name has been looked at: what is not ours, or not certainly empty, stays.
 fn check_unfinished(dir: &Dir, path: &Path) -> Result<()> {
     let names = dir.list().map_err(|error| Error::os("list the map's directory", &error))?;
+    // A file that is longer than ours is at that age is not read to its end to find that out.
+    let is_ours = |name: &str, most: usize, looks: &dyn Fn(&[u8]) -> bool| {
+        dir.read_start(name, most + 1).is_ok_and(|bytes| bytes.len() <= most && looks(&bytes))
+    };
     for name in &names {
         let ours = match names::parse(name) {
             None => false,
             Some(Name::Head) => {
-                dir.read(name).is_ok_and(|bytes| is_blank_or(&bytes, &Kind::Head.magic().to_le_bytes()))
+                // A power cut keeps some of its sectors and not others; no other file has this name and this length.
+                let looks =
+                    |bytes: &[u8]| bytes.len() == head::LEN || is_blank_or(bytes, &Kind::Head.magic().to_le_bytes());
+                is_ours(name, head::LEN, &looks)
             }
-            Some(Name::Checkpoint) => dir.read(name).is_ok_and(|bytes| is_blank_or(&bytes, CHECKPOINT_MAGIC)),
-            Some(Name::Owner) => dir.read(name).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_digit)),
+            // Whole only under its next name.
+            Some(Name::Checkpoint) if name == names::FIRST_CHECKPOINT => {
+                dir.file_len(name).is_ok_and(|len| len % PAGE as u64 == 0)
+            }
+            Some(Name::Checkpoint) => is_ours(name, PAGE, &|bytes| is_blank_or(bytes, CHECKPOINT_MAGIC)),
+            Some(Name::Owner) => is_ours(name, OWNER_LEN, &|bytes| bytes.iter().all(u8::is_ascii_digit)),
             Some(_) => {
                 return Err(Error::corrupt(format_args!(
                     "{} has records or an index, and no checkpoint",

@@ -2,7 +2,7 @@
 
 use super::instance::Instance;
 use crate::damage::Damages;
-use crate::durability::recover::Recovery;
+use crate::durability::report::Recovery;
 use std::sync::atomic::Ordering;
 
 /// Numbers of an open map. Sizes are bytes. Taken shard by shard: under load they are not one moment's.
@@ -73,7 +73,7 @@ impl Stats {
             spare_bytes: instance.medium.spare.size(),
             waits: instance.medium.waits.load(Ordering::Relaxed),
             checkpoints: instance.checkpoint_count.load(Ordering::Relaxed),
-            recovery: instance.recovery,
+            recovery: instance.recovery.clone(),
             damage: Damages::default(),
             path: instance.path.to_string_lossy().into_owned(),
             instance: instance.number,

@@ -18,6 +18,9 @@ struct Word(AtomicU64);
 #[derive(Debug)]
 pub(crate) struct Domain {
     number: AtomicU64,
+    /// Pages of mappings that were replaced by zeros. Here because every call reads this line when it enters.
+    #[cfg(not(loom))]
+    faults: AtomicU64,
     words: Mutex<Vec<Arc<Word>>>,
 }
 
@@ -28,12 +31,29 @@ pub(crate) struct Stamp(u64);
 impl Domain {
     #[cfg(not(loom))]
     const fn new() -> Self {
-        Domain { number: AtomicU64::new(1), words: Mutex::new(Vec::new()) }
+        Domain { number: AtomicU64::new(1), faults: AtomicU64::new(0), words: Mutex::new(Vec::new()) }
     }
 
     #[cfg(loom)]
     fn new() -> Self {
         Domain { number: AtomicU64::new(1), words: Mutex::new(Vec::new()) }
+    }
+
+    /// By the handler of SIGBUS, before the zeros are there.
+    #[cfg(not(loom))]
+    pub fn note_fault(&self) {
+        self.faults.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// To be asked after reading what a mapping holds: who has read zeros in the place of a page sees a number that it did
+    /// not see before.
+    #[cfg(not(loom))]
+    #[inline]
+    pub fn faults(&self) -> u64 {
+        // Acquire: what was read before is read before the number is. Partner: the count in `note_fault`, which comes before
+        // the zeros.
+        fence(Ordering::Acquire);
+        self.faults.load(Ordering::Relaxed)
     }
 
     fn register(&self) -> Arc<Word> {

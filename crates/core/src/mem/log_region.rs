@@ -2,7 +2,9 @@
 
 use super::prefetch::{LINE, prefetch};
 use super::region::Region;
-use super::sync::AtomicU64;
+use super::sync::MappedU64;
+use super::trace;
+use crate::sys::FileId;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,6 +31,11 @@ impl LogRegion {
         LogRegion { region, published: AtomicUsize::new(published), writing: AtomicBool::new(false) }
     }
 
+    /// The same mapping under another end: by value, so that no slice of it lives.
+    pub fn ending(self, published: usize) -> LogRegion {
+        LogRegion::new(self.region, published)
+    }
+
     pub fn len(&self) -> usize {
         self.region.len()
     }
@@ -39,7 +46,7 @@ impl LogRegion {
     }
 
     /// A word of the header, which no record ever covers.
-    pub fn header(&self, offset: usize) -> &AtomicU64 {
+    pub fn header(&self, offset: usize) -> &MappedU64 {
         assert!(offset < HEADER, "not a header word");
         self.region.word(offset)
     }
@@ -61,10 +68,9 @@ impl LogRegion {
     /// Has the processor fetch what stands from an offset on: a short record's lines.
     #[inline]
     pub fn prefetch(&self, offset: usize) {
-        for line in 0..LINES_OF_A_RECORD {
-            if let Some([byte]) = self.bytes(offset + line * LINE, 1) {
-                prefetch(byte);
-            }
+        let rest = self.published().saturating_sub(offset);
+        if let Some(bytes) = self.bytes(offset, rest) {
+            bytes.chunks(LINE).take(LINES_OF_A_RECORD).for_each(|line| prefetch(&line[0]));
         }
     }
 
@@ -78,6 +84,7 @@ impl LogRegion {
         // - the range is inside the mapping (checked above) and above `published`, so no `&[u8]` from `bytes` covers it;
         // - `writing` makes this the only writer; the source is a Rust slice and cannot overlap an unpublished range.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.region.as_mut_ptr().add(offset), bytes.len()) };
+        trace::copied(self.region.as_mut_ptr().wrapping_add(offset), bytes);
         // Release: the copy is done before the next writer starts, and before any later store of this thread.
         self.writing.store(false, Ordering::Release);
     }
@@ -87,6 +94,10 @@ impl LogRegion {
         assert!(end <= self.len(), "published end beyond the segment");
         // Release: partner of the loads in `bytes` and `published`.
         self.published.fetch_max(end, Ordering::Release);
+    }
+
+    pub fn file_id(&self) -> FileId {
+        self.region.file_id()
     }
 
     pub fn sync(&self, offset: usize, len: usize) -> io::Result<()> {

@@ -7,11 +7,14 @@ pub(crate) mod epoch;
 mod log_region;
 #[cfg(not(loom))]
 mod prefetch;
+#[cfg(feature = "negative-controls")]
+pub(crate) mod recorder;
 #[cfg(not(loom))]
 mod region;
 #[cfg(not(loom))]
 mod slots;
 pub(crate) mod sync;
+pub(crate) mod trace;
 
 #[cfg(not(loom))]
 pub(crate) use bits::Bits;

@@ -1,6 +1,11 @@
 //! Mapped files as words and bytes.
 
-use super::sync::{AtomicU64, Ordering};
+use super::sync::{MappedU64, Ordering};
+use super::trace;
+use crate::rules::{Rule, holds};
+use crate::sys::fault_guard::Watch;
+use crate::sys::faults::{self, Call};
+use crate::sys::{self, FileId};
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -22,11 +27,17 @@ pub(crate) enum Access {
 /// through [`super::LogRegion`].
 #[derive(Debug)]
 pub(crate) struct Region {
+    // Dropped before the mapping: until then no other has its addresses.
+    _traced: trace::Mapping,
+    /// The same. None for memory that no file stands behind.
+    watch: Option<Watch>,
     map: MmapRaw,
+    file: FileId,
 }
 
 impl Region {
     pub fn map(file: &File, access: Access) -> io::Result<Region> {
+        faults::check(Call::Mmap)?;
         let map = match access {
             Access::Shared => MmapRaw::map_raw(file)?,
             Access::ReadOnly => MmapOptions::new().map_raw_read_only(file)?,
@@ -34,12 +45,29 @@ impl Region {
             // that their writer never changes again; the owner's lock keeps other writers out.
             Access::Private => unsafe { MmapOptions::new().map_copy(file)? }.into(),
         };
-        Ok(Region { map })
+        let watch = Watch::new(map.as_ptr() as usize, map.len(), access != Access::ReadOnly);
+        let reaches = Some(file).filter(|_| access == Access::Shared);
+        let traced = trace::Mapping::new(reaches, map.as_ptr(), map.len());
+        Ok(Region { _traced: traced, watch: Some(watch), map, file: sys::file_id(file)? })
+    }
+
+    /// Whom to tell when a page of the file is not there any more.
+    pub fn set_owner(&self, owner: u64) {
+        if let Some(watch) = &self.watch {
+            watch.set_owner(owner);
+        }
+    }
+
+    /// The file that was mapped; all zero for memory without one.
+    pub fn file_id(&self) -> FileId {
+        self.file
     }
 
     /// Memory that no file stands behind.
     pub fn anonymous(len: usize) -> io::Result<Region> {
-        Ok(Region { map: MmapMut::map_anon(len)?.into() })
+        let map: MmapRaw = MmapMut::map_anon(len)?.into();
+        let traced = trace::Mapping::new(None, map.as_ptr(), map.len());
+        Ok(Region { _traced: traced, watch: None, map, file: FileId::default() })
     }
 
     pub fn len(&self) -> usize {
@@ -48,13 +76,13 @@ impl Region {
 
     /// The word at a byte offset that the caller has checked or derived from the layout.
     #[inline]
-    pub fn word(&self, offset: usize) -> &AtomicU64 {
+    pub fn word(&self, offset: usize) -> &MappedU64 {
         &self.words(offset, 1)[0]
     }
 
     /// `count` words from a byte offset on.
     #[inline]
-    pub fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+    pub fn words(&self, offset: usize, count: usize) -> &[MappedU64] {
         assert!(
             offset.is_multiple_of(8) && count <= self.len() / 8 && offset <= self.len() - count * 8,
             "word out of range"
@@ -64,7 +92,7 @@ impl Region {
         // - mappings start on a page, so a multiple of 8 is aligned for a word;
         // - the file is preallocated, so no page of the mapping lacks a block;
         // - these bytes are reached as atomics only: `LogRegion` gives out plain bytes for its own range alone.
-        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(offset).cast::<AtomicU64>(), count) }
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(offset).cast::<MappedU64>(), count) }
     }
 
     #[inline]
@@ -80,7 +108,13 @@ impl Region {
 
     /// Makes the bytes of the range durable.
     pub fn sync(&self, offset: usize, len: usize) -> io::Result<()> {
-        self.map.flush_range(offset, len)
+        let begun = trace::begin_sync();
+        let synced = faults::check(Call::Msync).and_then(|()| self.map.flush_range(offset, len));
+        if holds(Rule::SyncResult) {
+            synced?;
+        }
+        begun.mapped(self.map.as_ptr().wrapping_add(offset), len);
+        Ok(())
     }
 
     /// Brings a range's pages in for writing, in bulk: a fault for each of them costs four times as much. Best effort.

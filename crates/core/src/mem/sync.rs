@@ -12,6 +12,13 @@ pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
 pub(crate) use parking_lot::Mutex;
 
+/// A word of a mapping. Builds in which the rigs trace what is stored have their own.
+#[cfg(any(loom, not(feature = "negative-controls")))]
+pub(crate) type MappedU64 = AtomicU64;
+
+#[cfg(all(not(loom), feature = "negative-controls"))]
+pub(crate) use super::recorder::MappedU64;
+
 /// Locks whichever mutex is underneath. A poisoned loom mutex means that the model has already failed.
 #[cfg(loom)]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> loom::sync::MutexGuard<'_, T> {

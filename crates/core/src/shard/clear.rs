@@ -28,7 +28,13 @@ impl Shard {
         let guard = enter();
         let length = HEADER.next_multiple_of(self.align());
         self.make_room(&mut writer, length, Purpose::Put, &guard)?;
-        let (table, allocate) = self.index.reserve_for_clear(&writer.queue, &guard)?;
+        let (table, allocate) = match self.index.reserve_for_clear(&writer.queue, &guard) {
+            Err(error) if error.is_of_index() => {
+                self.rebuild_locked(&mut writer, &guard)?;
+                self.index.reserve_for_clear(&writer.queue, &guard)?
+            }
+            reserved => reserved?,
+        };
         let page = self.page();
         let tail = self.tail();
         let old_root = Root(page.load(head::ROOT));

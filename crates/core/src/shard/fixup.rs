@@ -7,11 +7,13 @@ use crate::layout::intent::{ClearIntent, IndexIntent, Operation, RecordIntent, S
 use crate::layout::record::{HEADER, Header, Type};
 use crate::layout::segment::{RecordRef, State};
 use crate::mem::{Guard, enter};
+use crate::rules::{Rule, holds};
 
 impl Shard {
     /// To be called before anything else changes the shard; `clearing`: the map's own intent is raised. May be killed and
-    /// called again: what it stores follows from the intent and not from what is there.
-    pub fn fix_up(&self, clearing: bool) -> Result<()> {
+    /// called again: what it stores follows from the intent and not from what is there. Returns how many changes it undid: 1
+    /// if a put or a delete was in flight and its record is not whole.
+    pub fn fix_up(&self, clearing: bool) -> Result<u64> {
         let page = self.page();
         let words = page.read_intent();
         let Some(operation) = Operation::from_word(words[0]) else {
@@ -20,11 +22,11 @@ impl Shard {
         if !self.is_written() {
             // The shard's first files were being made: they are made again.
             page.clear_intent();
-            return Ok(());
+            return Ok(0);
         }
         let guard = enter();
         match operation {
-            Operation::None => Ok(()),
+            Operation::None => Ok(0),
             Operation::Put | Operation::Delete | Operation::Move | Operation::MoveMark => {
                 self.fix_record(operation, &RecordIntent::decode(&words), &guard)
             }
@@ -32,12 +34,12 @@ impl Shard {
                 let intent = SegmentIntent::decode(&words);
                 self.log.ensure_entry(intent.index as usize)?;
                 self.list_joining(&intent, &guard)?;
-                self.finish_join(&intent, &guard)
+                self.finish_join(&intent, &guard).map(|()| 0)
             }
-            Operation::Table => self.index.finish_rewrite(&TableIntent::decode(&words), &guard),
+            Operation::Table => self.index.finish_rewrite(&TableIntent::decode(&words), &guard).map(|()| 0),
             Operation::Index => {
                 self.index.finish_shrink(&IndexIntent::decode(&words));
-                Ok(())
+                Ok(0)
             }
             Operation::Clear => {
                 if clearing {
@@ -45,7 +47,7 @@ impl Shard {
                     self.finish_clear(&ClearIntent::decode(&words), &chain, &guard)?;
                 }
                 // The map lowers its own intent once all shards are done; this one goes after that.
-                Ok(())
+                Ok(0)
             }
         }
     }
@@ -76,7 +78,7 @@ impl Shard {
 
     /// A record that is whole is finished; one that is not is covered with a pad, so that its bytes are never used again:
     /// after a power cut it would else stand there as if it had been written in its time.
-    fn fix_record(&self, operation: Operation, intent: &RecordIntent, guard: &Guard) -> Result<()> {
+    fn fix_record(&self, operation: Operation, intent: &RecordIntent, guard: &Guard) -> Result<u64> {
         let place = RecordRef(intent.record);
         let length = intent.length as usize;
         let segment = self.log.segment(place.segment(), guard)?;
@@ -97,15 +99,16 @@ impl Shard {
         });
         if whole {
             segment.log.publish(end);
-            return self.finish_record(operation, intent, true, guard);
+            return self.finish_record(operation, intent, true, guard).map(|()| 0);
         }
-        if segment.log.published() <= place.offset() {
+        if segment.log.published() <= place.offset() && holds(Rule::PadDiscarded) {
             let pad = Header::pad(length).encode(segment.id, place.offset(), &self.medium.keys);
             segment.log.write(place.offset(), &pad);
             segment.log.publish(end);
         }
         self.page().store(head::TAIL, intent.tail);
         self.page().clear_intent();
-        Ok(())
+        // A move that is undone leaves the record where it was.
+        Ok(u64::from(matches!(operation, Operation::Put | Operation::Delete)))
     }
 }

@@ -3,6 +3,7 @@
 mod append;
 mod clear;
 mod compact;
+mod enter;
 mod fixup;
 mod note;
 mod numbers;
@@ -13,6 +14,7 @@ mod rebuild;
 mod reserve;
 mod room;
 mod scan;
+mod snapshot;
 mod verify;
 mod write;
 
@@ -23,21 +25,24 @@ pub(crate) use pin::{Keep, Pin, PinnedValue};
 pub(crate) use read::{Found, Hint};
 pub(crate) use reserve::{MAX_CAPACITY_ENTRIES, Share};
 pub(crate) use scan::{Copied, Portion, Position};
+pub(crate) use snapshot::{Frozen, Snapshot};
 pub(crate) use verify::Findings;
 pub(crate) use write::{Body, Change, Expect};
 
 use crate::index::{Index, Queue};
+use crate::layout::checkpoint::Checkpoint;
 use crate::layout::extent::Descriptor;
+use crate::layout::file::Kind;
 use crate::layout::head;
 use crate::layout::segment::{RecordRef, SegmentId, State};
 use crate::log::{Log, Segment};
 use crate::medium::{Medium, Page};
-use crate::mem::{Retired, Stamp, enter};
-use crate::{Code, Error, Result};
+use crate::mem::{READERS, Retired, Stamp, enter};
+use crate::{Code, Error, Result, sys};
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 
 const OPEN: u8 = 0;
 /// The index is being made anew: readers wait at the lock.
@@ -49,11 +54,15 @@ const CLOSED: u8 = 3;
 /// Its log is damaged, and the map was opened nevertheless.
 const ASIDE: u8 = 4;
 
+const LOST: u64 = u64::MAX;
+
 /// Aligned, so that no two shards' locks share a cache line.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Shard {
     state: AtomicU8,
+    /// Pages that had been replaced, anywhere in the process, when this shard looked last; `LOST` once one was its own.
+    faults: AtomicU64,
     number: u32,
     medium: Arc<Medium>,
     index: Index,
@@ -110,12 +119,15 @@ struct Extents {
     /// Being written, or written and not recorded yet.
     in_flight: HashSet<SegmentId>,
     unsynced: Vec<SegmentId>,
+    /// A backup is under way that may have to copy extents up to these: none of them is deleted.
+    held: Vec<SegmentId>,
 }
 
 impl Shard {
     pub fn new(medium: Arc<Medium>, number: u32) -> Shard {
         Shard {
             state: AtomicU8::new(OPEN),
+            faults: AtomicU64::new(0),
             number,
             index: Index::new(Arc::clone(&medium), number),
             log: Log::new(Arc::clone(&medium), number),
@@ -144,24 +156,22 @@ impl Shard {
         self.page().load(head::ENTRIES)
     }
 
-    /// Brings back what the heap knows of a shard whose mapping is trusted. After a clean close all sums must match. `named`:
-    /// the checkpoint names segments of it.
-    pub fn open(&self, named: bool) -> Result<()> {
+    /// Brings back what the heap knows of a shard whose mapping is trusted. After a clean close all sums must match; after
+    /// a kill at least what the checkpoint knows: its generation, and whether there is a log.
+    pub fn open(&self, checkpoint: &Checkpoint) -> Result<()> {
         let page = self.page();
-        if !self.is_written() {
-            if named {
-                // Set aside when the map was open last, or its page is damaged: the log says which.
-                return Err(self.damage("the page of a shard with segments is empty"));
-            }
-            return match page.load(head::ROOT) | page.load(head::TAIL) | page.load(head::ENTRIES) {
-                0 => Ok(()),
-                // A process died while it made the shard's first files; they are made again.
-                _ if !self.medium.clean => Ok(()),
-                _ => Err(self.damage("the page of a shard without files is not empty")),
-            };
-        }
         if self.medium.clean && page.load(head::SUM) != page.sum(&self.medium.keys) {
             return Err(self.damage("the shard's page does not match its sum"));
+        }
+        if page.load(head::GENERATION) != u64::from(checkpoint.generation) {
+            return Err(self.damage("the shard's page is of another generation"));
+        }
+        if !self.is_written() {
+            return match checkpoint.shards.get(self.number as usize).is_some_and(|noted| !noted.chain.is_empty()) {
+                // A process may have died while it made the shard's first files; they are made again.
+                false => Ok(()),
+                true => Err(self.damage("the shard's page knows of no log, and there is one")),
+            };
         }
         self.log.open_tables()?;
         if self.medium.clean {
@@ -250,16 +260,57 @@ impl Shard {
         }
     }
 
+    /// What a call came to, if all that it has read and written was there; asked before the call leaves its guard. A page
+    /// that a file did not give reads as zeros, and then nothing counts that the call has found.
+    #[inline]
+    fn checked<R>(&self, result: Result<R>) -> Result<R> {
+        match self.check_pages() {
+            Ok(()) => result,
+            Err(error) => Err(error),
+        }
+    }
+
+    #[inline]
+    pub fn check_pages(&self) -> Result<()> {
+        // Relaxed: an old number only has the shard look again.
+        if READERS.faults() == self.faults.load(Ordering::Relaxed) { Ok(()) } else { self.look_for_fault() }
+    }
+
+    /// Some map of the process has lost a page.
+    #[cold]
+    fn look_for_fault(&self) -> Result<()> {
+        let faults = READERS.faults();
+        // The marks are looked at after the number: partner of the count in `note_fault`, which comes after the mark.
+        fence(Ordering::SeqCst);
+        if self.faults.load(Ordering::Relaxed) != LOST {
+            let medium = &self.medium;
+            if !sys::fault_guard::struck([medium.owner(Kind::Segment, self.number), medium.owner(Kind::Head, 0)]) {
+                self.faults.store(faults, Ordering::Relaxed);
+                return Ok(());
+            }
+            self.faults.store(LOST, Ordering::Relaxed);
+        }
+        Err(self.medium.fail(Error::new(
+            Code::Io,
+            format!(
+                "A page of a file of shard {} is not there: the file was cut off, the device failed, or the disk is full. Close the map, see to the disk, and open it again.",
+                self.number
+            ),
+        )))
+    }
+
     /// The lock for a change. What a panic under it leaves is not served any more.
     fn lock(&self) -> Result<Locked<'_>> {
         let writer = self.writer.write();
         self.check_open()?;
+        self.check_pages()?;
         Ok(Locked { shard: self, writer })
     }
 
     /// The lock for what makes changes durable, which goes on while the map closes.
     fn lock_for_upkeep(&self) -> Result<Locked<'_>> {
         let writer = self.writer.write();
+        self.check_pages()?;
         match self.state.load(Ordering::Acquire) {
             POISONED => Err(self.poisoned()),
             _ => Ok(Locked { shard: self, writer }),

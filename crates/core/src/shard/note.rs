@@ -10,6 +10,7 @@ use crate::layout::names::{self, Name};
 use crate::layout::segment::{SegmentId, State};
 use crate::log::extent;
 use crate::mem::{READERS, enter};
+use crate::rules::{Rule, holds};
 
 /// What a shard looked like when its tail was noted.
 #[derive(Debug, Default)]
@@ -50,6 +51,18 @@ impl Shard {
             }
         }
         Ok(note)
+    }
+
+    /// Whether all files that the shard uses are still there, under their names and whole. Under the lock, for else one that
+    /// compaction is just freeing would be missed.
+    pub fn check_files(&self) -> Result<()> {
+        let guard = enter();
+        let writer = self.writer.read();
+        if !self.is_written() {
+            return Ok(());
+        }
+        let checked = self.log.check_files(&writer.chain, &guard).and_then(|()| self.index.check_names(&guard));
+        self.checked(checked)
     }
 
     /// Whether a checkpoint would say anything new.
@@ -95,7 +108,8 @@ impl Shard {
                 writer.unsynced.remove(&index);
             }
         }
-        for index in note.emptied {
+        let emptied = if holds(Rule::FreeAfterNote) { note.emptied } else { writer.emptied.clone() };
+        for index in emptied {
             writer.emptied.retain(|&other| other != index);
             writer.unsynced.remove(&index);
             let id = self.log.entry(index, &guard)?.id;
@@ -138,15 +152,21 @@ impl Shard {
                 }
             }
         }
+        let held = self.extents.lock().held.iter().max().copied();
+        let mut extents_wait = false;
         writer.leaving_extents.retain(|&(stamp, id)| {
+            if held.is_some_and(|held| id <= held) {
+                return true;
+            }
             let passed = READERS.passed(stamp);
             if passed {
                 self.medium.remove(&crate::layout::names::extent(self.number, id));
             }
+            extents_wait |= !passed;
             !passed
         });
         let index_waits = self.index.reclaim(&mut writer.queue);
-        index_waits || segments_wait || !writer.leaving_extents.is_empty()
+        index_waits || segments_wait || extents_wait
     }
 
     /// After an unclean open: these extents may not be durable.
@@ -197,9 +217,14 @@ impl Shard {
         }
     }
 
-    /// Whether a live record holds the extent: its file says for which hash it was written.
+    /// Whether a live record holds the extent, or may: its file says for which hash it was written. One that is damaged there
+    /// may still hold a whole value, and stays.
     fn names_extent(&self, id: SegmentId) -> bool {
-        let Some(hash) = extent::key_hash(&self.medium, self.number, id) else { return false };
+        let hash = match extent::written_for(&self.medium, self.number, id) {
+            extent::WrittenFor::Hash(hash) => hash,
+            extent::WrittenFor::Nobody => return false,
+            extent::WrittenFor::Unknown => return true,
+        };
         let guard = enter();
         let _writer = self.writer.read();
         let Ok(Some(place)) = self.index.resolve(hash, &guard) else { return true };
@@ -215,13 +240,14 @@ impl Shard {
     /// The last step of a clean close: sums for tables, directory, segment table and page, all of it durable but the page.
     pub fn write_sums(&self) -> Result<()> {
         self.log.drop_prepared();
-        if !self.is_written() {
-            return Ok(());
-        }
         let _writer: Locked<'_> = self.lock_for_upkeep()?;
-        self.index.write_sums()?;
-        self.index.sync()?;
-        self.log.write_sums()?;
+        if self.is_written() {
+            self.index.write_sums()?;
+            if holds(Rule::SyncIndex) {
+                self.index.sync()?;
+            }
+            self.log.write_sums()?;
+        }
         let page = self.page();
         page.store(head::SUM, page.sum(&self.medium.keys));
         Ok(())

@@ -93,3 +93,24 @@ impl Shard {
             || !writer.leaving_extents.is_empty()
     }
 }
+
+#[cfg(test)]
+impl Shard {
+    /// Slots that searches for all keys look at together, and the tables that they are in.
+    pub fn search_lengths(&self) -> (u64, u64) {
+        use crate::layout::table::{SLOT_COUNT, TOMBSTONE, first_slot};
+        let guard = crate::mem::enter();
+        let (mut looks, mut tables) = (0, 0);
+        let counted = self.index.each_table(&guard, |table| {
+            tables += 1;
+            for slot in 0..SLOT_COUNT {
+                let (hash, _) = table.slot(slot);
+                if hash > TOMBSTONE {
+                    looks += ((slot + SLOT_COUNT - first_slot(hash)) % SLOT_COUNT) as u64 + 1;
+                }
+            }
+        });
+        counted.expect("the tables can be read");
+        (looks, tables)
+    }
+}

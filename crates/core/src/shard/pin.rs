@@ -50,12 +50,15 @@ impl Shard {
         mut keep: impl FnMut(&Record<'_>, &Guard) -> Result<Option<R>>,
     ) -> Result<Option<R>> {
         let guard = enter();
-        loop {
-            let Some(record) = self.lookup(hash, key, &guard)? else { return Ok(None) };
-            if let Some(kept) = keep(&record, &guard)? {
-                return Ok(Some(kept));
+        let mut find = || {
+            loop {
+                let Some(record) = self.lookup(hash, key, &guard)? else { return Ok(None) };
+                if let Some(kept) = keep(&record, &guard)? {
+                    return Ok(Some(kept));
+                }
             }
-        }
+        };
+        self.checked(find())
     }
 
     /// A share of a record's segment; `None` as for [`pin_record`](Self::pin_record).
@@ -70,7 +73,7 @@ impl Shard {
         let value = match record.extent() {
             None => PinnedValue::Inline(record.value_range()),
             Some(descriptor) => match self.open_extent(&descriptor) {
-                Err(error) if error.code() != Code::Corrupt => return Err(error),
+                Err(error) if !matches!(error.code(), Code::Corrupt | Code::FileGone) => return Err(error),
                 file => PinnedValue::Extent(file, descriptor),
             },
         };

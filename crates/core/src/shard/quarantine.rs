@@ -11,7 +11,7 @@ use crate::layout::checkpoint::ShardState;
 use crate::layout::names;
 use crate::layout::record::HEADER;
 use crate::layout::segment::FIRST_RECORD;
-use crate::{Code, Error};
+use crate::{Code, Error, Result};
 use parking_lot::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,13 +41,17 @@ impl Shard {
     }
 
     /// Closes the shard to every call and lists what of its durable log does not verify. Its files stay as they are.
-    pub fn set_aside(&self, state: &ShardState) {
+    pub fn set_aside(&self, state: &ShardState) -> Result<()> {
         let mut damages = Damages::default();
         for link in &state.chain {
             let mut add = |at: usize| damages.add(Code::Corrupt, names::segment(self.number, link.id), at as u64, None);
-            let Ok(segment) = self.log.scan(link.id, 0) else {
-                add(0);
-                continue;
+            let segment = match self.log.scan(link.id, 0) {
+                Ok(segment) => segment,
+                Err(error) if error.code() == Code::Corrupt => {
+                    add(0);
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             let len = segment.log.len();
             let end = len.min(link.end as usize);
@@ -68,6 +72,7 @@ impl Shard {
         *self.quarantine.damages.lock() = damages;
         let _ = self.quarantine.state.set(state.clone());
         self.state.store(ASIDE, Ordering::SeqCst);
+        Ok(())
     }
 
     /// What the open found damaged.

@@ -43,8 +43,12 @@ impl Shard {
         guard: &'g Guard,
         copy: impl FnOnce(Found<'_>, u64) -> R,
     ) -> Result<Option<R>> {
-        let Some(record) = self.lookup_from(hint, hash, key, guard)? else { return Ok(None) };
-        Ok(Some(copy(self.found(&record)?, record.header.seq)))
+        let read = match self.lookup_from(hint, hash, key, guard) {
+            Ok(None) => Ok(None),
+            Ok(Some(record)) => self.found(&record).map(|found| Some(copy(found, record.header.seq))),
+            Err(error) => Err(error),
+        };
+        self.checked(read)
     }
 
     pub(super) fn found<'g>(&self, record: &Record<'g>) -> Result<Found<'g>> {
@@ -61,7 +65,7 @@ impl Shard {
 
     #[inline]
     pub fn contains_from<'g>(&'g self, hint: Hint<'g>, hash: u64, key: &[u8], guard: &'g Guard) -> Result<bool> {
-        Ok(self.lookup_from(hint, hash, key, guard)?.is_some())
+        self.checked(self.lookup_from(hint, hash, key, guard).map(|record| record.is_some()))
     }
 
     /// Has the processor fetch where the search for a hash begins. What is wrong is met by the search itself.
@@ -85,7 +89,7 @@ impl Shard {
     }
 
     /// Goes by the hint once; what it led to is checked as ever.
-    #[inline]
+    #[inline(always)]
     fn lookup_from<'g>(
         &'g self,
         hint: Hint<'g>,
@@ -100,7 +104,7 @@ impl Shard {
     }
 
     /// Searches a table; `None` if what was found does not count.
-    #[inline]
+    #[inline(always)]
     fn attempt<'g>(&'g self, place: &Place<'g>, hash: u64, key: &[u8], guard: &'g Guard) -> Option<Option<Record<'g>>> {
         let mut found = None;
         // An error may come of a race as well as of damage: at the lock it shows which.
@@ -113,7 +117,7 @@ impl Shard {
     }
 
     /// The key's record. What was found counts only if the way to it was still the same afterwards, on a miss too.
-    #[inline]
+    #[inline(always)]
     pub(super) fn lookup<'g>(&'g self, hash: u64, key: &[u8], guard: &'g Guard) -> Result<Option<Record<'g>>> {
         for _ in 0..ATTEMPTS {
             // Acquire: partner of the stores that close the shard to readers before a rebuild changes the root.
@@ -160,7 +164,7 @@ impl Shard {
     }
 
     /// Whether a slot with the key's hash names the key's record, which it leaves in `found`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_key<'g>(
         &'g self,
         record: u64,
@@ -169,9 +173,10 @@ impl Shard {
         guard: &'g Guard,
     ) -> Result<bool> {
         let place = RecordRef(record);
+        let segment = self.log.segment(place.segment(), guard)?;
         // Header, key and value may lie on several cache lines. Asked for together they come in the time of one.
-        self.log.prefetch(place, guard);
-        let record = self.log.record(place, guard)?;
+        segment.log.prefetch(place.offset());
+        let record = segment.record(place.offset(), self.medium.align, &self.medium.keys)?;
         if !record.header.kind.is_put() {
             return Err(self.damage("a slot names a record that is not a put"));
         }

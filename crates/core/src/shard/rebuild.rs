@@ -1,135 +1,244 @@
 //! Making a shard's index from its log: at open when the index cannot be trusted, and in place when a table is damaged.
 
 use super::{Locked, OPEN, REBUILDING, Shard, Writer};
-use crate::index::Probe;
-use crate::layout::checkpoint::Link;
-use crate::layout::head;
+use crate::durability::report::{RebuildProgress, ShardRecovery};
+use crate::layout::checkpoint::{Link, ShardState};
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
-use crate::layout::table::{EMPTY, FULL};
-use crate::log::{Record, Segment, extent};
+use crate::layout::{PAGE, head};
+use crate::log::{Segment, extent};
 use crate::mem::{Guard, enter};
-use crate::{Error, Result};
-use std::collections::{HashMap, HashSet};
+use crate::parallel::{self, cores};
+use crate::rules::{Rule, holds};
+use crate::{Code, Error, Result};
 use std::sync::atomic::Ordering;
 
-/// While an index is made, a slot may name a tombstone; this bit of its reference says so. No segment is long enough for
-/// an offset that has it.
-const BURIED: u64 = 1 << 39;
+/// Progress is told each time so much of the log has passed.
+const TOLD: usize = 1 << 20;
 
 /// What a walk of the chain found.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// The segments that are kept, and where their records end.
     pub segments: Vec<Link>,
+    /// Their mappings, as they were walked.
+    walked: Vec<Segment>,
+    found: Walked,
+    /// How many entries the checkpoint counted.
+    entries: u64,
+    pub report: ShardRecovery,
+}
+
+/// What verified of a segment, or of all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Walked {
+    /// Where the first record begins that does not verify.
+    end: usize,
     seq: u64,
     /// Of the last clear record.
     cleared: u64,
+    /// Pads are none.
+    records: u64,
+    puts: u64,
 }
 
-/// What a rebuild kept.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rebuilt {
-    pub records: u64,
+impl Walked {
+    fn with(self, more: Walked) -> Walked {
+        Walked {
+            end: more.end,
+            seq: self.seq.max(more.seq),
+            cleared: self.cleared.max(more.cleared),
+            records: self.records + more.records,
+            puts: self.puts + more.puts,
+        }
+    }
 }
 
 impl Shard {
-    /// Walks the checkpoint's chain, every byte of which must verify, and follows it from there as long as it does.
-    /// `successors`: the segments found in the directory, by the predecessor that their header names.
-    pub fn plan(&self, chain: &[Link], successors: &HashMap<u64, Vec<SegmentId>>) -> Result<Plan> {
-        let mut plan = Plan::default();
-        let mut last = 0;
-        for link in chain {
-            let segment = self.log.scan(link.id, 0)?;
-            if !(FIRST_RECORD as u64..=segment.size()).contains(&link.end) {
-                return Err(Error::corrupt(format_args!(
-                    "a segment of shard {} is not as long as the checkpoint says",
-                    self.number
-                )));
-            }
-            let end = self.walk(&segment, FIRST_RECORD, link.end as usize, &mut plan, false);
-            if (end as u64) < link.end && link.end as usize - end >= HEADER {
-                return Err(segment.damage(end));
-            }
-            plan.segments.push(Link { id: link.id, end: link.end });
-            last = link.id.0;
-        }
-        let mut seen: HashSet<SegmentId> = chain.iter().map(|link| link.id).collect();
-        if let Some(link) = plan.segments.pop() {
-            let segment = self.log.scan(link.id, 0)?;
-            let end = self.walk(&segment, link.end as usize, segment.log.len(), &mut plan, true);
-            plan.segments.push(Link { id: link.id, end: end as u64 });
+    /// Walks the checkpoint's chain, every byte of which must verify, and follows it along `path` as long as it does.
+    /// Segments are verified on several threads, a whole one each. `cleared`: the number of a clear that counts although no
+    /// record says so.
+    pub fn plan(
+        &self,
+        state: &ShardState,
+        path: &[SegmentId],
+        cleared: u64,
+        threads: usize,
+        progress: &RebuildProgress,
+    ) -> Result<Plan> {
+        let chain = &state.chain;
+        let stated = chain.iter().enumerate().map(|(at, link)| (link.id, Some((link.end, at + 1 == chain.len()))));
+        let jobs: Vec<_> = stated.chain(path.iter().map(|&id| (id, None))).collect();
+        let walked = parallel::map(threads, &jobs, |_, &(id, stated)| match stated {
+            Some((end, last)) => self.walk_stated(id, end, last, progress).map(Some),
+            None => match self.log.scan(id, 0) {
+                Ok(segment) => {
+                    let found = self.walk(&segment, FIRST_RECORD, segment.log.len(), true, progress)?;
+                    Ok(Some((segment, found)))
+                }
+                Err(error) if error.code() == Code::Corrupt => Ok(None),
+                // What cannot be mapped just now is no end of the log.
+                Err(error) => Err(error),
+            },
+        });
+        let found = Walked { cleared, ..Walked::default() };
+        let mut plan = Plan { entries: state.entries, found, ..Plan::default() };
+        let mut unreached = Vec::new();
+        let mut stopped = false;
+        for (at, (walked, (id, _))) in walked.into_iter().zip(jobs).enumerate() {
+            let Some((segment, found)) = walked?.filter(|_| !stopped) else {
+                stopped = true;
+                unreached.push(id);
+                continue;
+            };
+            plan.segments.push(Link { id, end: found.end as u64 });
+            plan.found = plan.found.with(found);
             // Past a record that fails nothing counts, in this segment or a later one.
-            if segment.log.len() - end >= HEADER {
-                return Ok(plan);
+            if at + 1 >= chain.len() && segment.log.len() - found.end >= HEADER {
+                stopped = true;
+                self.count_cut(&segment, found.end, &mut plan.report);
+            }
+            plan.walked.push(segment);
+        }
+        for id in unreached {
+            if let Ok(segment) = self.log.scan(id, 0) {
+                self.count_cut(&segment, FIRST_RECORD, &mut plan.report);
             }
         }
-        while let Some(id) =
-            successors.get(&last).and_then(|ids| ids.iter().filter(|id| !seen.contains(id)).max()).copied()
-        {
-            seen.insert(id);
-            let Ok(segment) = self.log.scan(id, 0) else { break };
-            let end = self.walk(&segment, FIRST_RECORD, segment.log.len(), &mut plan, true);
-            plan.segments.push(Link { id, end: end as u64 });
-            last = id.0;
-            if segment.log.len() - end >= HEADER {
-                break;
-            }
-        }
+        plan.report.kept = plan.found.records;
         Ok(plan)
     }
 
-    /// Verifies records from an offset on; where it stops, the first one that does not begins. Beyond a checkpoint an
-    /// extent that fails stops it too.
-    fn walk(&self, segment: &Segment, from: usize, to: usize, plan: &mut Plan, extents: bool) -> usize {
-        let mut at = from;
+    /// A segment of the checkpoint's chain: to the length that it states it must verify, and the last one may go on.
+    fn walk_stated(
+        &self,
+        id: SegmentId,
+        stated: u64,
+        last: bool,
+        progress: &RebuildProgress,
+    ) -> Result<(Segment, Walked)> {
+        let segment = self.log.scan(id, 0)?;
+        if !(FIRST_RECORD as u64..=segment.size()).contains(&stated) {
+            return Err(Error::corrupt(format_args!(
+                "a segment of shard {} is not as long as the checkpoint says",
+                self.number
+            )));
+        }
+        let stated = stated as usize;
+        let mut found = self.walk(&segment, FIRST_RECORD, stated, false, progress)?;
+        if found.end < stated && stated - found.end >= HEADER {
+            return Err(segment.damage(found.end));
+        }
+        found.end = stated;
+        if last {
+            found = found.with(self.walk(&segment, stated, segment.log.len(), true, progress)?);
+        }
+        Ok((segment, found))
+    }
+
+    /// Verifies records from an offset on, until one does not. Beyond a checkpoint an extent that fails stops it too.
+    fn walk(
+        &self,
+        segment: &Segment,
+        from: usize,
+        to: usize,
+        extents: bool,
+        progress: &RebuildProgress,
+    ) -> Result<Walked> {
+        let mut found = Walked::default();
+        let (mut at, mut told) = (from, from);
         while to - at >= HEADER {
             let Some(record) = segment.headed(at, self.align(), &self.medium.keys) else { break };
             if at + record.len() > to || !record.body_verifies(&self.medium.keys) {
                 break;
             }
-            if extents && record.extent().is_some_and(|extent| !extent::verifies(&self.medium, self.number, &extent)) {
+            if let Some(extent) = record.extent().filter(|_| extents)
+                && !extent::verifies(&self.medium, self.number, &extent)?
+            {
                 break;
             }
-            plan.seq = plan.seq.max(record.header.seq);
-            if record.header.kind == Type::Clear {
-                plan.cleared = plan.cleared.max(record.header.seq);
+            found.seq = found.seq.max(record.header.seq);
+            match record.header.kind {
+                Type::Clear => found.cleared = found.cleared.max(record.header.seq),
+                kind => found.puts += u64::from(kind.is_put()),
             }
+            found.records += u64::from(record.header.kind != Type::Pad);
             at += record.len();
+            if at - told >= TOLD {
+                progress.passed((at - told) as u64);
+                told = at;
+            }
         }
-        at
+        progress.passed((at - told) as u64);
+        found.end = at;
+        Ok(found)
+    }
+
+    /// Counts what stands behind the point where the chain ends: all bytes up to the last that was ever written, and the
+    /// records among them that can still be told by their heads.
+    fn count_cut(&self, segment: &Segment, from: usize, report: &mut ShardRecovery) {
+        let rest = segment.log.bytes(from, segment.log.len() - from).unwrap_or_default();
+        // Most of it was never written, which is told fast by pages.
+        let is_blank = |page: &&[u8]| page.iter().fold(0, |all, byte| all | byte) == 0;
+        let blank: usize = rest.rchunks(PAGE).take_while(is_blank).map(<[u8]>::len).sum();
+        let Some(last) = rest[..rest.len() - blank].iter().rposition(|&byte| byte != 0) else { return };
+        report.cut_bytes += last as u64 + 1;
+        let mut at = from;
+        while at <= from + last {
+            // Most of it is no head at all, which is told without a sum.
+            let head = segment.raw(at, self.align()).and_then(|_| segment.headed(at, self.align(), &self.medium.keys));
+            match head {
+                Some(record) => {
+                    report.dropped += u64::from(record.header.kind != Type::Pad);
+                    at += record.len();
+                }
+                None => at += self.align(),
+            }
+        }
     }
 
     /// Makes the shard's files and index anew from a plan, and starts a fresh segment under the new generation. Nobody
     /// else has the shard.
-    pub fn recover(&self, plan: &Plan, counter: u64, extents: u64) -> Result<Rebuilt> {
+    pub fn recover(
+        &self,
+        plan: Plan,
+        counter: u64,
+        extents: u64,
+        threads: usize,
+        progress: &RebuildProgress,
+    ) -> Result<ShardRecovery> {
         let page = self.page();
         if plan.segments.is_empty() {
-            return Ok(Rebuilt::default());
+            return Ok(plan.report);
         }
         page.store(head::SEGMENT_COUNTER, counter);
         page.store(head::EXTENT_COUNTER, extents);
-        page.store(head::SEQ, plan.seq);
+        page.store(head::SEQ, plan.found.seq);
         // Declared before the guard and so dropped after it: what it retires waits for readers.
         let mut writer = Writer::default();
         let guard = enter();
         let mut log_bytes = 0;
-        for (index, link) in plan.segments.iter().enumerate() {
+        for (index, (link, segment)) in plan.segments.iter().zip(plan.walked).enumerate() {
             self.log.ensure_entry(index)?;
-            let size = self.medium.dir.file_len(&crate::layout::names::segment(self.number, link.id));
-            let size = size.map_err(|error| Error::os("measure a segment", &error))?;
-            self.log.list(index, link.id, size, link.end, &guard)?;
-            log_bytes += size;
+            self.log.list(index, link.id, segment.size(), link.end, &guard)?;
+            log_bytes += segment.size();
+            self.log.publish(segment.ending(index, link.end as usize));
         }
         let last = plan.segments.len() - 1;
         page.store(head::TAIL, RecordRef::new(last, plan.segments[last].end as usize).0);
-        self.index.create(self.rebuilt_depth(log_bytes), &guard)?;
-        let rebuilt = self.fill_index(&mut writer, plan.segments.len(), plan.cleared, &guard)?;
+        // What the checkpoint says is not believed beyond what the log holds.
+        let expected = plan.entries.min(plan.found.puts);
+        page.store(head::PEAK, expected);
+        self.index.create(self.rebuilt_depth(log_bytes, expected), &guard)?;
+        let chain: Vec<usize> = (0..plan.segments.len()).collect();
+        self.fill_index(&mut writer.queue, &chain, plan.found.cleared, threads, progress, &guard)?;
         writer.high = plan.segments.len();
-        let fresh = self.log.make(self.log.next_size(page.load(head::LIVE), 0))?;
-        self.join_after(&mut writer, fresh, false, &guard)?;
+        if holds(Rule::SealTail) {
+            let fresh = self.log.make(self.log.next_size(page.load(head::LIVE), 0))?;
+            self.join_after(&mut writer, fresh, false, &guard)?;
+        }
         page.store(head::WRITTEN, 1);
-        Ok(rebuilt)
+        Ok(plan.report)
     }
 
     /// A table or page that does not match its sum costs the index, not the data: it is made anew from the log while
@@ -142,13 +251,14 @@ impl Shard {
 
     pub(super) fn rebuild_locked(&self, writer: &mut Locked<'_>, guard: &Guard) -> Result<()> {
         // The log first: if it is damaged too, what is left of the index still serves.
-        let (segments, cleared) = self.walk_chain(writer, guard)?;
+        let walked = self.walk_chain(writer);
+        let cleared = self.checked(walked)?;
         // Until this is done a process that opens the map after a kill must not trust what it finds.
         let suspect = self.medium.head.word(head::SUSPECT);
         suspect.fetch_add(1 << 32, Ordering::SeqCst);
         // Before the root changes: a reader that saw the new root sees this too, and does not believe a miss.
         self.state.store(REBUILDING, Ordering::SeqCst);
-        let rebuilt = self.remake_index(writer, segments, cleared, guard);
+        let rebuilt = self.remake_index(writer, cleared, guard);
         if rebuilt.is_err() {
             self.poison();
             return rebuilt;
@@ -162,191 +272,26 @@ impl Shard {
         Ok(())
     }
 
-    /// Verifies every record: how many entries of the segment table they are in, and the last clear.
-    fn walk_chain(&self, writer: &Writer, guard: &Guard) -> Result<(usize, u64)> {
-        let mut cleared = 0;
-        let mut high = 0;
-        for &index in &writer.chain {
-            high = high.max(index + 1);
-            for record in self.records(index, guard)? {
-                let record = record?;
-                if record.header.kind == Type::Clear {
-                    cleared = cleared.max(record.header.seq);
-                }
-            }
-        }
-        Ok((high, cleared))
+    /// Verifies every record; the last clear's number.
+    fn walk_chain(&self, writer: &Writer) -> Result<u64> {
+        let walked = parallel::map(cores(), &writer.chain, |_, &index| {
+            let guard = enter();
+            let segment = self.log.segment(index, &guard)?;
+            let end = segment.log.published();
+            let found = self.walk(segment, FIRST_RECORD, end, false, &RebuildProgress::default())?;
+            if end - found.end >= HEADER { Err(segment.damage(found.end)) } else { Ok(found.cleared) }
+        });
+        walked.into_iter().try_fold(0, |cleared, found| Ok(found?.max(cleared)))
     }
 
-    fn remake_index(&self, writer: &mut Writer, segments: usize, cleared: u64, guard: &Guard) -> Result<()> {
+    fn remake_index(&self, writer: &mut Writer, cleared: u64, guard: &Guard) -> Result<()> {
         if let Some(watch) = &mut writer.watch {
             watch.void = true;
         }
         self.index.discard(&mut writer.queue);
-        self.index.create(self.rebuilt_depth(writer.log_bytes), guard)?;
+        self.index.create(self.rebuilt_depth(writer.log_bytes, self.entries()), guard)?;
         writer.victim = None;
-        self.fill_index(writer, segments, cleared, guard).map(drop)
+        let chain = writer.chain.clone();
+        self.fill_index(&mut writer.queue, &chain, cleared, cores(), &RebuildProgress::default(), guard)
     }
-
-    /// The records of a listed segment, in their order, each verified.
-    fn records<'g>(&'g self, index: usize, guard: &'g Guard) -> Result<impl Iterator<Item = Result<Record<'g>>>> {
-        let segment = self.log.segment(index, guard)?;
-        let end = segment.log.published();
-        let mut at = FIRST_RECORD;
-        Ok(std::iter::from_fn(move || {
-            if end.saturating_sub(at) < HEADER {
-                return None;
-            }
-            let record = segment
-                .headed(at, self.align(), &self.medium.keys)
-                .filter(|record| record.body_verifies(&self.medium.keys));
-            let Some(record) = record else {
-                let failed = segment.damage(at);
-                at = end;
-                return Some(Err(failed));
-            };
-            segment.mark_verified(at);
-            at += record.len();
-            Some(Ok(record))
-        }))
-    }
-
-    /// Enters the records of the segments 0 to `segments` into an empty index. Of a key the highest sequence number
-    /// wins; equal numbers are copies of one record, and the later one stays because the earlier is about to go.
-    fn fill_index(&self, writer: &mut Writer, segments: usize, cleared: u64, guard: &Guard) -> Result<Rebuilt> {
-        let page = self.page();
-        let mut tally = Tally { live: vec![0; segments], marks: vec![0; segments], ..Tally::default() };
-        let linked: Vec<usize> = if writer.chain.is_empty() { (0..segments).collect() } else { writer.chain.clone() };
-        let mut extents = Vec::new();
-        for &index in &linked {
-            for record in self.records(index, guard)? {
-                let record = record?;
-                match record.header.kind {
-                    Type::Pad => continue,
-                    Type::Clear => tally.marks[index] += record.len() as u64,
-                    kind => {
-                        if kind == Type::Tombstone {
-                            tally.marks[index] += record.len() as u64;
-                        }
-                        if record.header.seq > cleared {
-                            self.enter_record(writer, &record, &mut tally, guard)?;
-                        }
-                        if kind == Type::PutExtent {
-                            extents.push(record.place);
-                        }
-                    }
-                }
-                tally.records += 1;
-            }
-        }
-        if tally.buried > 0 {
-            self.drop_buried(guard)?;
-        }
-        let mut extent_bytes = 0;
-        for place in extents {
-            let record = self.log.record(place, guard)?;
-            let hash = self.medium.keys.hash(record.key());
-            let wins = self
-                .probe(hash, record.key(), guard)?
-                .is_some_and(|(_, _, found)| found.is_some_and(|found| found.place == place));
-            if let Some(descriptor) = record.extent().filter(|_| wins) {
-                let name = || crate::layout::names::extent(self.number, descriptor.id);
-                if !extent::verifies(&self.medium, self.number, &descriptor)
-                    && !self.tolerates(name(), crate::layout::extent::VALUE_AT, record.key())
-                {
-                    return Err(Error::corrupt(format_args!(
-                        "the extent of a record at offset {} of shard {} does not verify",
-                        place.offset(),
-                        self.number
-                    )));
-                }
-                extent_bytes += descriptor.len;
-            }
-        }
-        for &index in &linked {
-            self.log.set_live(index, tally.live[index], guard)?;
-            self.log.set_marks(index, tally.marks[index], guard)?;
-        }
-        page.store(head::ENTRIES, tally.entries);
-        page.store(head::LIVE, tally.live.iter().sum());
-        page.store(head::EXTENTS, extent_bytes);
-        page.store(head::PEAK, page.load(head::PEAK).max(tally.entries));
-        Ok(Rebuilt { records: tally.records })
-    }
-
-    fn enter_record(&self, writer: &mut Writer, record: &Record<'_>, tally: &mut Tally, guard: &Guard) -> Result<()> {
-        let hash = self.medium.keys.hash(record.key());
-        let is_put = record.header.kind.is_put();
-        let word = if is_put { record.place.0 } else { record.place.0 | BURIED };
-        loop {
-            let Some(place) = self.index.resolve(hash, guard)? else {
-                return Err(self.damage("the new index has no directory"));
-            };
-            let mut before = None;
-            let probe = place.table.probe(hash, |found| {
-                let other = self.log.record(RecordRef(found & !BURIED), guard)?;
-                let same = other.key() == record.key();
-                if same {
-                    before = Some((other.header.seq, other.header.kind.is_put(), other.place.segment(), other.len()));
-                }
-                Ok::<_, Error>(same)
-            })?;
-            match (probe, before) {
-                (Probe::Live { slot, .. }, Some((seq, was_put, segment, length))) => {
-                    if record.header.seq < seq {
-                        return Ok(());
-                    }
-                    place.table.set_slot(slot, hash, word);
-                    if was_put {
-                        tally.live[segment] -= length as u64;
-                        tally.entries -= 1;
-                    } else {
-                        tally.buried -= 1;
-                    }
-                }
-                (Probe::Vacant { slot: Some(slot), hash: EMPTY }, _) if place.table.used() < FULL => {
-                    place.table.set_slot(slot, hash, word);
-                    let (used, live) = (u64::from(place.table.used()) + 1, u64::from(place.table.live()) + 1);
-                    place.table.set_used_live(used << 32 | live);
-                }
-                _ => {
-                    self.index.rewrite(&place, &mut writer.queue, guard)?;
-                    // No reader believes what it finds before the rebuild is over, so its tables can be used again at once.
-                    writer.queue.forget_tables();
-                    continue;
-                }
-            }
-            if is_put {
-                tally.live[record.place.segment()] += record.len() as u64;
-                tally.entries += 1;
-            } else {
-                tally.buried += 1;
-            }
-            return Ok(());
-        }
-    }
-
-    /// Slots that name a tombstone have done their work.
-    fn drop_buried(&self, guard: &Guard) -> Result<()> {
-        self.index.each_table(guard, |table| {
-            let mut live = table.live();
-            for slot in 0..crate::layout::table::SLOT_COUNT {
-                let (hash, record) = table.slot(slot);
-                if hash > crate::layout::table::TOMBSTONE && record & BURIED != 0 {
-                    table.bury_slot(slot);
-                    live -= 1;
-                }
-            }
-            table.set_used_live(u64::from(table.used()) << 32 | u64::from(live));
-        })
-    }
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    records: u64,
-    entries: u64,
-    buried: u64,
-    live: Vec<u64>,
-    marks: Vec<u64>,
 }

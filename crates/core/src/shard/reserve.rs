@@ -15,6 +15,9 @@ const MAX_CAPACITY_SEGMENT: u64 = 1 << 30;
 /// Entries that a table is made for. Hashes spread evenly: a table meant for so many gets to `FULL` once in 10^12.
 const TABLE_ENTRIES: u64 = FULL as u64 * 7 / 9;
 
+/// The same for a rebuild: a table gets to `FULL` once in a thousand, and then it is split.
+const REBUILT_ENTRIES: u64 = FULL as u64 * 9 / 10;
+
 /// One shard's part of a map's capacity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
@@ -70,10 +73,13 @@ impl Shard {
         depth_for(self.reserved_entries())
     }
 
-    /// The same for a rebuild: no more tables than a log of this length has records for. What was asked for stands in a
-    /// file, and a few bytes there must not take all memory. The first segment of an honest map is longer than that.
-    pub(super) fn rebuilt_depth(&self, log_bytes: u64) -> u32 {
-        self.first_depth().min(depth_for(log_bytes / HEADER as u64))
+    /// The same for a rebuild that expects so many entries: no more tables than a log of this length has records for. What
+    /// is expected and what was asked for stand in files, and a few bytes there must not take all memory. The first segment
+    /// of an honest map is longer than that.
+    pub(super) fn rebuilt_depth(&self, log_bytes: u64, expected: u64) -> u32 {
+        let most = log_bytes / HEADER as u64;
+        let reserved = self.first_depth().min(depth_for(most));
+        reserved.max(depth_for(expected.min(most) * TABLE_ENTRIES / REBUILT_ENTRIES))
     }
 
     pub(super) fn first_segment(&self) -> u64 {

@@ -71,10 +71,14 @@ impl Shard {
 
     fn scan_once(&self, from: Position, take: Take<'_>) -> Result<Option<Position>> {
         let guard = enter();
+        self.checked(self.scan_under(from, take, &guard))
+    }
+
+    fn scan_under(&self, from: Position, take: Take<'_>, guard: &Guard) -> Result<Option<Position>> {
         let _writer = self.writer.read();
         self.check_open()?;
         let bits = self.medium.shard_bits;
-        let Some(place) = self.index.resolve(from.prefix >> bits, &guard)? else { return Ok(None) };
+        let Some(place) = self.index.resolve(from.prefix >> bits, guard)? else { return Ok(None) };
         self.index.check_place(&place, from.prefix >> bits)?;
         let (table, depth) = (place.table, place.table.depth());
         let mut entries: Vec<(u64, u64)> = table
@@ -92,11 +96,11 @@ impl Shard {
             // Equal hashes go together: a position stands between hashes.
             let equal = rest.partition_point(|&(other, _)| other == prefix);
             for &(_, place) in &rest[..equal] {
-                let record = self.log.record(RecordRef(place), &guard)?;
+                let record = self.log.record(RecordRef(place), guard)?;
                 if !record.header.kind.is_put() {
                     return Err(self.damage("a slot names a record that is not a put"));
                 }
-                full |= take(&record, &guard)?;
+                full |= take(&record, guard)?;
             }
             rest = &rest[equal..];
         }

@@ -53,20 +53,32 @@ impl Shard {
         keep: Keep,
     ) -> Result<(Change, Option<Pin>)> {
         let guard = enter();
+        self.checked(self.put_under(hash, key, body, expect, keep, &guard))
+    }
+
+    fn put_under(
+        &self,
+        hash: u64,
+        key: &[u8],
+        body: Body<'_>,
+        expect: Expect,
+        keep: Keep,
+        guard: &Guard,
+    ) -> Result<(Change, Option<Pin>)> {
         let mut writer = self.lock_for_write()?;
         if !self.is_written() {
             if matches!(expect, Expect::Seq(Some(_))) {
                 return Ok((Change::Lost, None));
             }
-            self.create(&mut writer, &guard)?;
+            self.create(&mut writer, guard)?;
         }
         let header =
             Header { kind: body.kind, seq: 0, key_len: key.len(), value_len: body.value.len(), body_sum: body.sum };
         let length = header.len(self.align());
         // Room comes first: making it may move records, and with them what a search found.
-        self.make_room(&mut writer, length, Purpose::Put, &guard)?;
+        self.make_room(&mut writer, length, Purpose::Put, guard)?;
         let (place, slot, hash_before, old) = loop {
-            let (place, probe, old) = self.probe_repaired(hash, key, &mut writer, &guard)?;
+            let (place, probe, old) = self.probe_repaired(hash, key, &mut writer, guard)?;
             if !meets(expect, &old) {
                 return Ok((Change::Lost, None));
             }
@@ -74,7 +86,14 @@ impl Shard {
                 Probe::Vacant { slot: Some(slot), hash: before } if before != EMPTY || place.table.used() < FULL => {
                     break (place, slot, before, None);
                 }
-                Probe::Vacant { .. } => self.rewrite_table(&place, &mut writer, &guard)?,
+                Probe::Vacant { .. } => match self.rewrite_table(&place, &mut writer, guard) {
+                    // Before its intent, or the shard is poisoned: damage of the index is mended here as well.
+                    Err(error) if error.is_of_index() => {
+                        self.check_open()?;
+                        self.rebuild_locked(&mut writer, guard)?;
+                    }
+                    rewritten => rewritten?,
+                },
                 Probe::Live { slot, .. } => break (place, slot, hash, old),
             }
         };
@@ -82,7 +101,7 @@ impl Shard {
         let tail = self.tail();
         let is_new = old.is_none();
         let (used, live) = (place.table.used(), place.table.live());
-        let mut intent = self.intent(&writer, length, old.as_ref(), &guard)?;
+        let mut intent = self.intent(&writer, length, old.as_ref(), guard)?;
         intent.slot = slot_word(place.reference.word(), slot);
         intent.hash = hash;
         intent.old_hash = hash_before;
@@ -99,12 +118,12 @@ impl Shard {
         intent.extents += extent.map_or(0, |descriptor| descriptor.len);
         let extent = extent.filter(|_| keep == Keep::New);
         let extent = extent.map(|descriptor| Ok((self.open_extent(&descriptor)?, descriptor))).transpose()?;
-        let mut kept = self.kept_old(keep, old.as_ref(), &guard)?;
-        self.append(&mut writer, Operation::Put, &intent, Parts { header, key, value: body.value }, &guard)?;
+        let mut kept = self.kept_old(keep, old.as_ref(), guard)?;
+        self.append(&mut writer, Operation::Put, &intent, Parts { header, key, value: body.value }, guard)?;
         self.bury_extent(&mut writer, old.as_ref());
         self.after_change(&mut writer);
         if keep == Keep::New {
-            kept = self.pin_written(tail, &header, extent, &guard);
+            kept = self.pin_written(tail, &header, extent, guard);
         }
         Ok((if is_new { Change::Inserted } else { Change::Updated }, kept))
     }
@@ -112,12 +131,23 @@ impl Shard {
     /// Removes a key by appending a tombstone.
     pub fn remove(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<(Change, Option<Pin>)> {
         let guard = enter();
+        self.checked(self.remove_under(hash, key, expect, keep, &guard))
+    }
+
+    fn remove_under(
+        &self,
+        hash: u64,
+        key: &[u8],
+        expect: Expect,
+        keep: Keep,
+        guard: &Guard,
+    ) -> Result<(Change, Option<Pin>)> {
         let mut writer = self.lock_for_write()?;
         if !self.is_written() {
             let change = if matches!(expect, Expect::Seq(Some(_))) { Change::Lost } else { Change::Absent };
             return Ok((change, None));
         }
-        let mut found = self.probe_repaired(hash, key, &mut writer, &guard)?;
+        let mut found = self.probe_repaired(hash, key, &mut writer, guard)?;
         if !meets(expect, &found.2) {
             return Ok((Change::Lost, None));
         }
@@ -126,16 +156,16 @@ impl Shard {
         let header = Header { kind: Type::Tombstone, seq: 0, key_len: key.len(), value_len: 0, body_sum: sum };
         let length = header.len(self.align());
         let purpose = Purpose::Delete { segment: old.place.segment(), length: old.len() as u64 };
-        let room = self.make_room(&mut writer, length, purpose, &guard)?;
+        let room = self.make_room(&mut writer, length, purpose, guard)?;
         if room != Room::There {
             // Making room may have moved the record.
-            found = self.probe_repaired(hash, key, &mut writer, &guard)?;
+            found = self.probe_repaired(hash, key, &mut writer, guard)?;
         }
         let (place, Probe::Live { slot, .. }, Some(old)) = found else {
             return Err(self.damage("a key vanished while its shard was locked"));
         };
         let page = self.page();
-        let mut intent = self.intent(&writer, length, Some(&old), &guard)?;
+        let mut intent = self.intent(&writer, length, Some(&old), guard)?;
         intent.slot = slot_word(place.reference.word(), slot);
         intent.hash = hash;
         intent.old_hash = hash;
@@ -143,13 +173,13 @@ impl Shard {
         intent.used_live = u64::from(place.table.used()) << 32 | u64::from(place.table.live() - 1);
         intent.new_segment_marks += length as u64;
         let header = Header { seq: intent.seq, ..header };
-        let kept = self.kept_old(keep, Some(&old), &guard)?;
-        self.append(&mut writer, Operation::Delete, &intent, Parts { header, key, value: &[] }, &guard)?;
+        let kept = self.kept_old(keep, Some(&old), guard)?;
+        self.append(&mut writer, Operation::Delete, &intent, Parts { header, key, value: &[] }, guard)?;
         self.bury_extent(&mut writer, Some(&old));
         if let Room::Lent { victim } = room {
             // The tail came from the spare: what lives in the victim follows at once, while the room is there. The key is
             // gone whatever comes of it.
-            let _ = self.empty_whole(&mut writer, victim, &guard);
+            let _ = self.empty_whole(&mut writer, victim, guard);
         }
         self.after_change(&mut writer);
         Ok((Change::Removed, kept))
@@ -177,6 +207,7 @@ impl Shard {
     }
 
     pub(super) fn lock_for_write(&self) -> Result<Locked<'_>> {
+        self.check_pages()?;
         self.medium.check_writable()?;
         self.lock()
     }

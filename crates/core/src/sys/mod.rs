@@ -1,9 +1,14 @@
 //! The operating system behind one face: directories, locks, preallocation, sync, identity.
 
+#[cfg(all(unix, not(loom)))]
+pub(crate) mod fault_guard;
+pub mod faults;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
 pub(crate) use unix::*;
+#[cfg(all(feature = "negative-controls", target_os = "linux"))]
+pub mod power;
 
 use std::io;
 
@@ -27,6 +32,9 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 
 /// Random bytes for keys that an attacker must not guess.
 pub(crate) fn random<const N: usize>() -> crate::Result<[u8; N]> {
+    if let Some(bytes) = crate::mem::trace::drawn() {
+        return Ok(bytes);
+    }
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {
         crate::Error::new(

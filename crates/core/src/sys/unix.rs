@@ -1,8 +1,11 @@
 //! Unix: everything goes through a descriptor of the map's directory, so a renamed directory stays the same map.
 
 use super::FileId;
+use super::faults::{self, Call};
+use crate::mem::trace;
+use crate::rules::{Rule, holds};
 use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode, OFlags};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,6 +30,7 @@ pub(crate) enum Lock {
 impl Dir {
     /// Files made in it are for their owner alone unless told otherwise.
     pub fn open(path: &Path) -> io::Result<Dir> {
+        faults::check(Call::Openat)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Dir { fd: rfs::open(path, flags, Mode::empty())?, file_mode: Mode::from_raw_mode(0o600) })
     }
@@ -43,9 +47,48 @@ impl Dir {
 
     /// Makes the directory; the mode is applied as stated, whatever the umask.
     pub fn create(path: &Path, mode: u32) -> io::Result<Dir> {
+        faults::check(Call::Mkdir)?;
         rfs::mkdir(path, Mode::from_raw_mode(mode | 0o700))?;
         rfs::chmod(path, Mode::from_raw_mode(mode))?;
         Dir::open(path)
+    }
+
+    /// Makes a directory in this one, for its owner alone whatever the umask.
+    pub fn create_dir(&self, name: &OsStr) -> io::Result<Dir> {
+        let private = Mode::from_raw_mode(0o700);
+        rfs::mkdirat(&self.fd, name, private)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rfs::openat(&self.fd, name, flags, Mode::empty())?;
+        rfs::fchmod(&fd, private)?;
+        Ok(Dir { fd, file_mode: Mode::from_raw_mode(0o600) })
+    }
+
+    /// Removes an empty directory.
+    pub fn remove_dir(&self, name: &OsStr) -> io::Result<()> {
+        Ok(rfs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR)?)
+    }
+
+    /// Whether anything goes by this name, a link that leads nowhere included.
+    pub fn has(&self, name: &OsStr) -> io::Result<bool> {
+        match rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(rustix::io::Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives a directory a name that nothing else has.
+    pub fn rename_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        #[cfg(any(target_os = "linux", target_os = "macos"))]
+        match rfs::renameat_with(&self.fd, from, &self.fd, to, rfs::RenameFlags::NOREPLACE) {
+            // The kernel, or the file system, does not know the flag.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {}
+            renamed => return Ok(renamed?),
+        }
+        if self.has(to)? {
+            return Err(rustix::io::Errno::EXIST.into());
+        }
+        Ok(rfs::renameat(&self.fd, from, &self.fd, to)?)
     }
 
     pub fn id(&self) -> io::Result<FileId> {
@@ -59,6 +102,7 @@ impl Dir {
             Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
             Lock::Shared => FlockOperation::NonBlockingLockShared,
         };
+        faults::check(Call::Flock)?;
         match rfs::flock(&self.fd, operation) {
             Ok(()) => Ok(true),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
@@ -74,52 +118,92 @@ impl Dir {
     /// A new file with all its blocks allocated. What fails is taken back: a half-allocated file would keep a full disk full.
     pub fn create_file(&self, name: &str, len: u64) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        faults::check(Call::Openat)?;
         let file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
+        trace::created(name, &file);
         // openat applies the umask, which may only take away; the stated mode is what the map promises.
         let made = rfs::fchmod(&file, self.file_mode).map_err(io::Error::from).and_then(|()| preallocate(&file, len));
         match made {
             Ok(()) => Ok(file),
             Err(error) => {
-                let _ = file.set_len(0);
-                let _ = self.unlink(name);
+                if holds(Rule::TakeBack) {
+                    let _ = set_len(&file, 0);
+                    let _ = self.unlink(name);
+                }
                 Err(error)
             }
         }
     }
 
     pub fn open_file(&self, name: &str, write: bool) -> io::Result<File> {
-        let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
-        let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(File::from(rfs::openat(&self.fd, name, flags, Mode::empty())?))
+        self.open_regular(name, if write { OFlags::RDWR } else { OFlags::RDONLY })
     }
 
-    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+    /// No link is followed, and what is no file is refused: a pipe would be waited for, without `NONBLOCK` already here.
+    fn open_regular(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        use rustix::io::Errno;
+        let foreign = || io::Error::new(io::ErrorKind::InvalidData, format!("{name} is not a regular file"));
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        faults::check(Call::Openat)?;
+        match rfs::openat(&self.fd, name, flags, self.file_mode) {
+            Ok(fd) if rfs::FileType::from_raw_mode(rfs::fstat(&fd)?.st_mode).is_file() => Ok(File::from(fd)),
+            Ok(_) | Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => Err(foreign()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The first bytes of a file, at most so many: its length may be anything.
+    pub fn read_start(&self, name: &str, most: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.open_file(name, false)?.read_to_end(&mut bytes)?;
+        let file = self.open_file(name, false)?;
+        faults::check(Call::Pread)?;
+        file.take(most as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
     /// Replaces a small file in place; nothing durable hangs on it.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(rfs::openat(&self.fd, name, flags, self.file_mode)?);
-        file.write_all(bytes)
+        let mut file = self.open_regular(name, OFlags::WRONLY | OFlags::CREATE)?;
+        trace::created(name, &file);
+        set_len(&file, 0)?;
+        faults::check(Call::Pwrite)?;
+        check_limit(bytes.len() as u64)?;
+        file.write_all(bytes)?;
+        trace::length(&file);
+        trace::written(&file, 0, bytes);
+        Ok(())
+    }
+
+    /// The same directory under another descriptor. It shares the lock, which is gone only when both are.
+    pub fn again(&self) -> io::Result<Dir> {
+        Ok(Dir { fd: self.fd.try_clone()?, file_mode: self.file_mode })
     }
 
     pub fn unlink(&self, name: &str) -> io::Result<()> {
-        Ok(rfs::unlinkat(&self.fd, name, AtFlags::empty())?)
+        faults::check(Call::Unlink)?;
+        rfs::unlinkat(&self.fd, name, AtFlags::empty())?;
+        trace::unlinked(name);
+        Ok(())
     }
 
     pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        Ok(rfs::renameat(&self.fd, from, &self.fd, to)?)
+        faults::check(Call::Rename)?;
+        rfs::renameat(&self.fd, from, &self.fd, to)?;
+        trace::renamed(from, to);
+        Ok(())
     }
 
     /// Makes created, renamed and deleted names durable.
     pub fn sync(&self) -> io::Result<()> {
-        Ok(rfs::fsync(&self.fd)?)
+        faults::check(Call::Fsync)?;
+        let begun = trace::begin_sync();
+        rfs::fsync(&self.fd)?;
+        begun.names();
+        Ok(())
     }
 
     pub fn list(&self) -> io::Result<Vec<String>> {
+        faults::check(Call::Getdents)?;
         let mut names = Vec::new();
         for entry in rfs::Dir::read_from(&self.fd)? {
             let name = entry?.file_name().to_bytes().to_vec();
@@ -132,6 +216,7 @@ impl Dir {
     }
 
     pub fn file_len(&self, name: &str) -> io::Result<u64> {
+        faults::check(Call::Fstat)?;
         Ok(rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?.st_size as u64)
     }
 
@@ -141,8 +226,14 @@ impl Dir {
     }
 
     pub fn file_id_of(&self, name: &str) -> io::Result<FileId> {
+        Ok(self.look_at(name)?.0)
+    }
+
+    /// Which file a name leads to now, and how long it is.
+    pub fn look_at(&self, name: &str) -> io::Result<(FileId, u64)> {
+        faults::check(Call::Fstat)?;
         let stat = rfs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
+        Ok((FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 }, stat.st_size as u64))
     }
 
     /// The kernel's number of this mount, where it has one: a file system that was unmounted and mounted again may have
@@ -193,17 +284,42 @@ fn network_name(kind: u32) -> Option<&'static str> {
 }
 
 pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
+    faults::check(Call::Fstat)?;
     let stat = rfs::fstat(file.as_fd())?;
     Ok(FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 })
 }
 
+/// Beyond the process's limit for the size of a file the kernel sends SIGXFSZ, which ends whoever does not ignore it. So it is
+/// not asked.
+fn check_limit(len: u64) -> io::Result<()> {
+    match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
+        Some(limit) if len > limit => Err(rustix::io::Errno::FBIG.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Extends the file to `len` with its blocks allocated: a later store into the mapping can then not fail for want of room.
 pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
+    if len == 0 {
+        return Ok(());
+    }
+    check_limit(len)?;
     #[cfg(target_os = "linux")]
     {
-        // Interrupted by a signal it has done nothing, or a part that the next call finds done.
-        match rustix::io::retry_on_intr(|| rfs::fallocate(file, rfs::FallocateFlags::empty(), 0, len)) {
-            Ok(()) => return Ok(()),
+        let allocated = match faults::check(Call::Fallocate) {
+            // Interrupted by a signal it has done nothing, or a part that the next call finds done.
+            Ok(()) => rustix::io::retry_on_intr(|| rfs::fallocate(file, rfs::FallocateFlags::empty(), 0, len)),
+            Err(error) => {
+                // As ext4 leaves it: the file is longer, and some of it allocated.
+                let _ = file.set_len(len);
+                Err(rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
+            }
+        };
+        match allocated {
+            Ok(()) => {
+                trace::length(file);
+                return Ok(());
+            }
             Err(rustix::io::Errno::OPNOTSUPP) => {}
             Err(error) => return Err(error.into()),
         }
@@ -218,17 +334,50 @@ pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Cuts a file, or makes it longer without blocks.
+pub(crate) fn set_len(file: &File, len: u64) -> io::Result<()> {
+    faults::check(Call::Ftruncate)?;
+    file.set_len(len)?;
+    trace::length(file);
+    Ok(())
+}
+
 pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+    faults::check(Call::Pwrite)?;
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)?;
+    trace::length(file);
+    trace::written(file, offset, bytes);
+    Ok(())
 }
 
 pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    faults::check(Call::Pread)?;
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Makes a file share another one's blocks; `false` where the two file systems cannot.
+pub(crate) fn clone_file(from: &File, to: &File) -> bool {
+    #[cfg(target_os = "linux")]
+    return rfs::ioctl_ficlone(to, from).is_ok();
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (from, to);
+        false
+    }
+}
+
+/// Appends up to `len` of a file's next bytes to another, inside the kernel where it can; how many there were.
+pub(crate) fn copy_part(mut from: &File, mut to: &File, len: u64) -> io::Result<u64> {
+    io::copy(&mut Read::by_ref(&mut from).take(len), &mut to)
 }
 
 /// Makes the file's bytes durable.
 pub(crate) fn sync_file(file: &File) -> io::Result<()> {
-    file.sync_data()
+    faults::check(Call::Fdatasync)?;
+    let begun = trace::begin_sync();
+    file.sync_data()?;
+    begun.file(file);
+    Ok(())
 }
 
 /// Names this run of the operating system: what a dead process left in the page cache is still there exactly as long as

@@ -1,4 +1,4 @@
-//! FAULT, the part that needs a small disk: a map on a tmpfs that fills up. Puts fail with `ERR_NO_SPACE` and change
+//! FAULT, the part that needs a small disk: a map on a tmpfs, and on an ext4, that fills up. Puts fail with `ERR_NO_SPACE` and change
 //! nothing; reads and deletes go on; when deletes have made room, puts work again; nothing is lost at any point.
 
 use opendiskmap::{Code, Hooks, Map, Options};
@@ -8,25 +8,54 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 const DISK: &str = "16m";
+const DISK_BYTES: u64 = 16 << 20;
 /// Long enough for the background on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A mounted tmpfs; unmounted when dropped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Tmpfs,
+    /// In a file, on a loop device.
+    Ext4,
+}
+
+/// A mounted file system; unmounted when dropped.
 struct SmallDisk {
     path: PathBuf,
+    image: Option<PathBuf>,
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    match command.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ")),
+        Err(error) => Err(format!("{}: {error}", command.get_program().display())),
+    }
 }
 
 impl SmallDisk {
-    fn mount(name: &str) -> Result<SmallDisk, String> {
+    fn mount(name: &str, kind: Kind) -> Result<SmallDisk, String> {
         let path = std::env::temp_dir().join(format!("opendiskmap-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(|error| error.to_string())?;
-        let size = format!("size={DISK}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path).output();
-        match mounted {
-            Ok(output) if output.status.success() => Ok(SmallDisk { path }),
-            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-            Err(error) => Err(error.to_string()),
+        if kind == Kind::Tmpfs {
+            let size = format!("size={DISK}");
+            run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path))?;
+            return Ok(SmallDisk { path, image: None });
         }
+        let image = path.with_extension("image");
+        let made =
+            std::fs::File::create(&image).and_then(|file| file.set_len(DISK_BYTES)).map_err(|error| error.to_string());
+        // Nothing is kept for root, who else never finds it full.
+        let mounted = made
+            .and_then(|()| {
+                run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0", "-O", "^has_journal"]).arg(&image))
+            })
+            .and_then(|()| run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&path)));
+        if let Err(why) = mounted {
+            let _ = std::fs::remove_file(&image);
+            return Err(why);
+        }
+        Ok(SmallDisk { path, image: Some(image) })
     }
 }
 
@@ -36,6 +65,7 @@ impl Drop for SmallDisk {
         for _ in 0..100 {
             if Command::new("umount").arg(&self.path).output().is_ok_and(|output| output.status.success()) {
                 let _ = std::fs::remove_dir(&self.path);
+                let _ = self.image.as_ref().map(std::fs::remove_file);
                 return;
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -154,13 +184,16 @@ fn scenario(path: &Path, shards: u32, background: bool) -> Result<String, String
 
 fn main() -> ExitCode {
     let (mut passed, mut failed) = (0, 0);
-    for (name, shards, background) in
-        [("one-shard", 1, true), ("sixteen-shards", 16, true), ("no-background", 4, false)]
-    {
-        let disk = match SmallDisk::mount(name) {
+    for (name, kind, shards, background) in [
+        ("one-shard", Kind::Tmpfs, 1, true),
+        ("sixteen-shards", Kind::Tmpfs, 16, true),
+        ("no-background", Kind::Tmpfs, 4, false),
+        ("ext4", Kind::Ext4, 4, true),
+    ] {
+        let disk = match SmallDisk::mount(name, kind) {
             Ok(disk) => disk,
             Err(why) => {
-                println!("full-disk {name}: skipped, a tmpfs cannot be mounted here: {why}");
+                println!("full-disk {name}: skipped, it cannot be mounted here: {why}");
                 continue;
             }
         };

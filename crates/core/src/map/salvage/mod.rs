@@ -7,7 +7,7 @@ use super::options::{Options, Sharing};
 use super::{Map, registry};
 use crate::control::Control;
 use crate::damage::{Damage, Damages};
-use crate::durability::recover::Reason;
+use crate::durability::report::Reason;
 use crate::layout::names;
 use crate::sys::Dir;
 use crate::{Code, Error, Result};

@@ -78,7 +78,13 @@ pub(super) fn shard(source: &Source, shard: u32, salvage: &mut Salvage, control:
             }
             if let Some(descriptor) = record.extent() {
                 let whole = match extent::open(medium, shard, &descriptor) {
-                    Ok(file) => extent::matches(medium, &file, &descriptor, &mut |bytes| control.proceed(bytes))?,
+                    Ok(file) => {
+                        match extent::matches(medium, &file, &descriptor, &mut |bytes| control.proceed(bytes)) {
+                            // What the device does not give is lost here.
+                            Err(error) if error.code() == Code::Io => false,
+                            whole => whole?,
+                        }
+                    }
                     Err(_) => false,
                 };
                 if !whole {

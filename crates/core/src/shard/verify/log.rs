@@ -1,17 +1,18 @@
 //! The log's part: each record against its sums and against what the index says of its key.
 
 use super::{Check, Clock, Hole};
-use crate::Result;
 use crate::index::Probe;
-use crate::layout::extent::Descriptor;
+use crate::layout::extent::{Descriptor, VALUE_AT};
 use crate::layout::file::Kind;
 use crate::layout::hash::Keys;
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{ENTRY_MARKS, FIRST_RECORD, RecordRef, SegmentId, entry_place};
 use crate::layout::{file, head, names};
-use crate::log::{Record, Segment, extent};
+use crate::log::extent::{self, WrittenFor};
+use crate::log::{Record, Segment};
 use crate::mem::{Guard, enter};
 use crate::shard::{Shard, Writer};
+use crate::{Code, Result};
 use std::collections::HashMap;
 use std::fs::File;
 
@@ -230,16 +231,21 @@ impl Check<'_> {
         let shard = self.shard;
         let OpenExtent { file, descriptor, hash, key } = extent;
         let name = || names::extent(shard.number, descriptor.id);
-        if extent::key_hash_of(&shard.medium, file, shard.number, descriptor.id) != Some(*hash) {
+        let written_for = extent::key_hash_of(&shard.medium, file, shard.number, descriptor.id);
+        if !matches!(written_for, WrittenFor::Hash(written) if written == *hash) {
             self.damaged(name(), 0, Some(key));
         }
         let whole = extent::matches(&shard.medium, file, descriptor, &mut |bytes| {
             self.found.bytes += bytes;
             (self.proceed)(bytes)
-        })?;
-        if !whole {
-            self.damaged(name(), crate::layout::extent::VALUE_AT, Some(key));
-        }
+        });
+        let code = match whole {
+            Ok(true) => return Ok(()),
+            Ok(false) => Code::Corrupt,
+            Err(error) if error.code() == Code::Io => Code::Io,
+            Err(error) => return Err(error),
+        };
+        self.found.damages.add(code, name(), VALUE_AT as u64, Some(key));
         Ok(())
     }
 

@@ -1,0 +1,2 @@
+/** Mixes numbers to 32 bits. */
+export function mix(...parts: number[]): number

@@ -1,0 +1,189 @@
+//! Damage that a rig found to go unnoticed, one test each: no key may read as absent, and nothing that is whole be lost.
+//! Offsets are those of docs/format.md.
+
+mod common;
+
+use common::{key, quiet, scratch, settle, value};
+use opendiskmap::{Code, Hooks, Map, Options};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const PAGE: usize = 4096;
+const TABLE: usize = 16384;
+
+fn options(shards: u32) -> Options {
+    quiet(shards)
+}
+
+fn stored(number: usize) -> Vec<u8> {
+    value(&key(number), 1, 20 + number % 50)
+}
+
+fn made(path: &Path, shards: u32, entries: usize) {
+    let map = Map::open(path, &options(shards)).unwrap();
+    for number in 0..entries {
+        map.put(&key(number), &stored(number)).unwrap();
+    }
+    map.close().unwrap();
+}
+
+fn holds(map: &Map, numbers: std::ops::Range<usize>) {
+    assert_eq!(map.len(), numbers.len() as u64);
+    for number in numbers.clone() {
+        assert_eq!(map.get(&key(number)).unwrap().as_deref(), Some(&stored(number)[..]), "key {number}");
+    }
+    assert_eq!(map.iter().map(Result::unwrap).count(), numbers.len());
+}
+
+fn file(path: &Path, start: &str) -> PathBuf {
+    let names = fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+    let mut found: Vec<_> = names.filter(|entry| entry.file_name().to_str().unwrap().starts_with(start)).collect();
+    found.sort_by_key(fs::DirEntry::file_name);
+    found[0].path()
+}
+
+/// Changes a file in place: it stays the file that its header names.
+fn edit(path: &Path, change: impl FnOnce(&mut [u8])) {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = fs::read(path).unwrap();
+    change(&mut bytes);
+    fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(&bytes, 0).unwrap();
+}
+
+fn swap(bytes: &mut [u8], first: usize, second: usize, length: usize) {
+    let (low, high) = bytes.split_at_mut(second);
+    low[first..first + length].swap_with_slice(&mut high[..length]);
+}
+
+#[test]
+fn two_tables_that_changed_places_hide_no_key() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    made(&path, 1, 1500);
+    edit(&file(&path, "idx-"), |bytes| swap(bytes, PAGE + TABLE, PAGE + 2 * TABLE, TABLE));
+    holds(&Map::open(&path, &options(1)).unwrap(), 0..1500);
+}
+
+#[test]
+fn two_shards_whose_pages_changed_places_are_made_anew() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    made(&path, 2, 1500);
+    edit(&path.join("HEAD"), |bytes| swap(bytes, PAGE, 2 * PAGE, PAGE));
+    let map = Map::open(&path, &options(2)).unwrap();
+    holds(&map, 0..1500);
+    for number in 1500..1600 {
+        map.put(&key(number), &stored(number)).unwrap();
+    }
+    holds(&map, 0..1600);
+}
+
+#[test]
+fn a_shard_whose_page_was_lost_is_not_taken_for_one_that_was_never_written() {
+    let directory = scratch();
+    for killed in [false, true] {
+        let path = directory.path().join(format!("map-{killed}"));
+        let same =
+            Options { hooks: Hooks { background: false, same_files: true, boot_id: Some([1; 16]) }, ..options(1) };
+        let map = Map::open(&path, &same).unwrap();
+        for number in 0..500 {
+            map.put(&key(number), &stored(number)).unwrap();
+        }
+        map.flush().unwrap();
+        let left = directory.path().join(format!("left-{killed}"));
+        if !killed {
+            map.close().unwrap();
+        }
+        fs::create_dir(&left).unwrap();
+        for entry in fs::read_dir(&path).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), left.join(entry.file_name())).unwrap();
+        }
+        edit(&left.join("HEAD"), |bytes| bytes[PAGE..2 * PAGE].fill(0));
+        holds(&Map::open(&left, &same).unwrap(), 0..500);
+    }
+}
+
+#[test]
+fn a_damaged_link_of_the_free_queue_gives_no_table_away_that_is_in_use() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    let map = Map::open(&path, &options(1)).unwrap();
+    for number in 0..4000 {
+        map.put(&key(number), &stored(number)).unwrap();
+    }
+    map.clear().unwrap();
+    for number in 0..700 {
+        map.put(&key(number), &stored(number)).unwrap();
+    }
+    map.close().unwrap();
+    let word = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let used = word(&fs::read(file(&path, "dir-")).unwrap(), PAGE);
+    let free = word(&fs::read(path.join("HEAD")).unwrap(), PAGE + 216);
+    assert!(free != 0 && used != free);
+    let (number, table) = ((free - 1) >> 16, ((free - 1) & 0xffff) as usize);
+    edit(&path.join(format!("idx-00-{number:06x}")), |bytes| {
+        bytes[PAGE + TABLE * table + 32..][..8].copy_from_slice(&used.to_le_bytes());
+    });
+    let map = Map::open(&path, &options(1)).unwrap();
+    for number in 700..4000 {
+        map.put(&key(number), &stored(number)).unwrap();
+    }
+    holds(&map, 0..4000);
+    map.clear().unwrap();
+    holds(&map, 0..0);
+}
+
+#[test]
+fn an_extent_that_does_not_say_whose_it_is_any_more_is_kept_with_its_value() {
+    let directory = scratch();
+    let long = vec![7; 300_000];
+    for at in [0, 20, 64, 70, 72] {
+        let path = directory.path().join(format!("map-{at}"));
+        let map = Map::open(&path, &options(1)).unwrap();
+        map.put(b"long", &long).unwrap();
+        map.close().unwrap();
+        edit(&file(&path, "ext-"), |bytes| bytes[at] ^= 4);
+        let map = Map::open(&path, &options(1)).unwrap();
+        settle(&map);
+        map.put(b"other", b"value").unwrap();
+        map.flush().unwrap();
+        settle(&map);
+        assert!(map.get(b"long").unwrap().as_deref() == Some(&long[..]), "byte {at}");
+    }
+}
+
+#[test]
+fn an_index_is_mended_beside_a_damaged_extent() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    let map = Map::open(&path, &options(1)).unwrap();
+    for number in 0..300 {
+        map.put(&key(number), &stored(number)).unwrap();
+    }
+    map.put(b"long", &vec![7; 300_000]).unwrap();
+    map.close().unwrap();
+    edit(&file(&path, "ext-"), |bytes| bytes[5000] ^= 4);
+    edit(&file(&path, "idx-"), |bytes| bytes[PAGE + 64 + 16 * 500] ^= 4);
+    for read_only in [true, false] {
+        let map = Map::open(&path, &Options { read_only, ..options(1) }).unwrap();
+        for number in 0..300 {
+            assert_eq!(map.get(&key(number)).unwrap().as_deref(), Some(&stored(number)[..]), "key {number}");
+        }
+        assert_eq!(map.get(b"long").unwrap_err().code(), Code::Corrupt);
+        assert_eq!(map.len(), 301);
+    }
+}
+
+#[test]
+fn a_refused_open_leaves_no_pid_behind() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    made(&path, 1, 100);
+    fs::remove_file(file(&path, "seg-")).unwrap();
+    assert_eq!(Map::open(&path, &options(1)).unwrap_err().code(), Code::Corrupt);
+    assert!(!path.join("OWNER").exists());
+    fs::write(path.join("OWNER"), "123").unwrap();
+    assert_eq!(Map::open(&path, &options(1)).unwrap_err().code(), Code::Corrupt);
+    assert_eq!(fs::read(path.join("OWNER")).unwrap(), b"123");
+}
