@@ -10,6 +10,7 @@ export {
   type AliasOptions,
   type DiskMapAlias,
 } from './lib/aliases.js'
+export type { BackupOptions, BackupProgress } from './lib/backup.js'
 export {
   bytes,
   json,

@@ -50,6 +50,7 @@ export interface NativeOptions {
   recovery?: 'auto' | 'full'
   onCorrupt?: 'throw' | 'quarantine'
   mode?: number
+  secureDelete?: boolean
   capacityEntries?: number
   capacityBytes?: number
   keyCodec?: string

@@ -1,5 +1,6 @@
 import { checkAttach, type AttachOptions, type DiskMapHandle } from './attach.js'
 import { defineAtomicVerbs, type AtomicVerbs } from './atomic.js'
+import { backup, type BackupOptions } from './backup.js'
 import { deleteMany, getMany, hasMany, setMany } from './batch.js'
 import { driversOf, type StatedCodecs } from './codecs/resolve.js'
 import type { CodecVerb, ValueCodec } from './codecs/types.js'
@@ -387,6 +388,31 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    */
   async verify(options?: JobOptions): Promise<VerifyReport<K>> {
     return verify(this.#verbs, checkJob(options))
+  }
+
+  /**
+   * Copies the map to a new directory, off the event loop and while everybody goes on writing. The copy is what the map
+   * held at one moment: every change that had returned before the call is in it, and of those made meanwhile all up to that
+   * moment and none after it. When the promise resolves the copy is safe from a crash of the machine. Where the file system
+   * can, it shares its blocks with the map and takes no room.
+   *
+   * The copy is a map like any other; its first open verifies every byte and makes the index from the log. It is for
+   * its owner alone (0700, files 0600), whatever the map's permissions are. A backup that fails or is called off leaves
+   * nothing. If the process dies there may be a directory `NAME.partial-…`, which does not open unless it is whole; delete it.
+   *
+   * @param path Where the copy goes, as a string or a file URL: nothing may be there, and its parent must exist.
+   * @param options See {@link BackupOptions}.
+   * @throws {DiskMapError} `ERR_INVALID_ARGUMENT` if there is something at the path, or if it lies in the map;
+   * `ERR_NOT_FOUND` if the parent does not exist; `ERR_NO_SPACE`, `ERR_IO`, `ERR_CORRUPT` if a file of the map is missing;
+   * `ERR_CLOSED` if this handle is closed meanwhile. Every error rejects the promise.
+   * @example
+   * await map.backup('users.backup', {
+   *   signal: AbortSignal.timeout(60_000),
+   *   onProgress: ({ bytes, totalBytes }) => console.log(`${bytes} of ${totalBytes}`),
+   * })
+   */
+  backup(path: string | URL, options?: BackupOptions): Promise<void> {
+    return backup(this.#verbs.native, path, options)
   }
 
   /** Facts about the map: entries, bytes, files, background work. */

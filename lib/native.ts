@@ -26,6 +26,7 @@ export interface NativeOptions {
   recovery?: 'auto' | 'full'
   onCorrupt?: 'throw' | 'quarantine'
   mode?: number
+  secureDelete?: boolean
   capacityEntries?: number
   capacityBytes?: number
   keyCodec?: string
@@ -130,9 +131,17 @@ export interface NativeMap {
   flushSync(): void
   compact(): Promise<void>
   verify(): NativeJob<NativeVerification>
+  backup(path: string): NativeBackup
   stats(): object
   identity(): NativeIdentity
   close(): void
+}
+
+/** A backup under way. */
+export interface NativeBackup {
+  readonly done: Promise<void>
+  progress(): { bytes: number; totalBytes: number }
+  callOff(): void
 }
 
 /** One open map of one thread. */

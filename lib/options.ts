@@ -59,6 +59,15 @@ export interface DiskMapOptions<K, V> {
    * each shard. Counts when the map is made. Default: none; a map grows as it is filled.
    */
   capacity?: { entries?: number | undefined; bytes?: number | undefined } | undefined
+  /**
+   * Overwrite values and keys that were replaced or removed, with zeros and on the disk, before their blocks are given back:
+   * when their segment is freed, which may be long after the removal. `await map.compact()` frees all of them, and
+   * rewrites what it takes for that. It does not reach what the disk itself keeps (flash moves blocks about), what a
+   * file system keeps that never overwrites in place (btrfs, ZFS, APFS; snapshots; a journal of data), backups, swap,
+   * or memory. Hashes of keys under the map's secret key stay in the index. Another value than the map is open with is
+   * `ERR_OPTIONS_MISMATCH`; it is not stored with the map. Default: false, or what the map is open with.
+   */
+  secureDelete?: boolean | undefined
   /** The permissions of a directory that is made: 0o700 and up to 0o777. Default: 0o700. */
   mode?: number | undefined
   /**
@@ -98,6 +107,7 @@ const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapAsyncOptions<unknow
   'recovery',
   'onCorrupt',
   'mode',
+  'secureDelete',
   'capacity',
   'onRecovery',
   'onProgress',
@@ -112,20 +122,9 @@ export function checkOptions<K, V>(
   const directory = checkPath(path)
   options = checkNames(options, known)
   // Each property is read once, so that a getter cannot show the check something else.
-  const {
-    key,
-    value,
-    create,
-    readOnly,
-    shards,
-    flushInterval,
-    recovery,
-    onCorrupt,
-    mode,
-    capacity,
-    onRecovery,
-    onProgress,
-  } = options as DiskMapAsyncOptions<K, V>
+  const stated = options as DiskMapAsyncOptions<K, V>
+  const { key, value, create, readOnly, shards, flushInterval } = stated
+  const { recovery, onCorrupt, mode, secureDelete, capacity, onRecovery, onProgress } = stated
   const native = nativeOptions(flag('create', create, true), flag('readOnly', readOnly, false))
   if (native.readOnly) native.create = false
   if (shards !== undefined) {
@@ -152,6 +151,7 @@ export function checkOptions<K, V>(
     native.onCorrupt = onCorrupt
   }
   if (mode !== undefined) native.mode = whole('mode', mode, 0, 0o777)
+  if (secureDelete !== undefined) native.secureDelete = flag('secureDelete', secureDelete, false)
   if (capacity !== undefined) checkCapacity(capacity, native)
   callback('onRecovery', onRecovery)
   callback('onProgress', onProgress)
@@ -219,7 +219,7 @@ function checkCapacity(capacity: unknown, native: NativeOptions): void {
   native.capacityBytes = whole('capacity.bytes', bytes, 0, most)
 }
 
-/** A path that was given as a string or a file URL. */
+/** A path, or a file URL, as an absolute path. */
 export function checkPath(path: unknown): string {
   const text = typeof path === 'string' ? path : fileUrl(path)
   if (text === '' || text.includes('\0') || !text.isWellFormed()) {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
 import { checkPackage } from './package.mjs'
 import { cargo, root, run, tool } from './run.mjs'
+import { threadSanitizer } from './sanitizer.mjs'
 
 /** @typedef {import('./counts.mjs').Counts} Counts */
 /**
@@ -376,6 +377,12 @@ export const longParts = [
     what: 'a hundred thousand power cuts and more',
     needs: 'packages',
     run: () => sim('--cuts', '100000', '--seed', '1000000'),
+  },
+  {
+    name: 'tsan',
+    what: 'the tests with threads under the thread sanitizer, and a race that it must report',
+    needs: 'packages',
+    run: () => threadSanitizer(),
   },
   {
     name: 'flip-all',

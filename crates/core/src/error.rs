@@ -130,8 +130,11 @@ impl Error {
         let errno = error.raw_os_error();
         let (code, advice) = if crate::sys::is_full(error) {
             (Code::NoSpace, "Free some space or raise the limit, then try again; nothing was changed")
-        } else if error.kind() == io::ErrorKind::InvalidData {
-            (Code::Corrupt, "Something else stands in the place of a file of the map; restore a backup")
+        } else if crate::sys::is_foreign(error) {
+            (
+                Code::Corrupt,
+                "Files of a map are regular files under one name; put the file itself there, or restore a backup",
+            )
         } else {
             (Code::Io, "Check the device and its permissions")
         };

@@ -80,6 +80,14 @@ mod signal;
 mod sys;
 
 pub use error::{Code, Error, Result};
+
+/// The crash rules that this build can leave out.
+#[cfg(feature = "negative-controls")]
+#[doc(hidden)]
+#[must_use]
+pub fn crash_rules() -> &'static [&'static str] {
+    rules::Rule::NAMES
+}
 pub use layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_KEY, MAX_SHARDS, MAX_VALUE};
 #[cfg(feature = "negative-controls")]
 #[doc(hidden)]

@@ -3,6 +3,7 @@
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::file::{self, Header, Kind};
 use crate::layout::hash::Keys;
+use crate::layout::names::{self, Name};
 use crate::layout::{PAGE, head, intent};
 use crate::log::spare::Spare;
 use crate::mem::{Access, Region};
@@ -31,6 +32,8 @@ pub(crate) struct Medium {
     pub clean: bool,
     /// A test hook: copied files are taken for the originals.
     pub same_files: bool,
+    /// Files that held records are overwritten before they are deleted.
+    pub secure: bool,
     pub head: Region,
     /// Names were added since the directory was last synced.
     pub names_changed: AtomicBool,
@@ -65,6 +68,7 @@ impl Medium {
             writable,
             clean,
             same_files,
+            secure: false,
             head,
             // Whoever had the map open before may have died before its sync.
             names_changed: AtomicBool::new(true),
@@ -81,12 +85,15 @@ impl Medium {
         let mut header = Header { kind, shard, id, length: len as u64, file: sys::FileId::default(), predecessor };
         let region = if self.writable {
             let made = match self.dir.create_file(name, len as u64) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.dir.unlink(name) {
-                    Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-                        return Err(Error::corrupt(format_args!("a directory stands in the place of {name}")));
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.remove(name);
+                    match self.dir.create_file(name, len as u64) {
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                            return Err(Error::corrupt(format_args!("something stands in the place of {name}")));
+                        }
+                        made => made,
                     }
-                    gone => gone.and_then(|()| self.dir.create_file(name, len as u64)),
-                },
+                }
                 made => made,
             };
             let made = made.and_then(|file| {
@@ -191,11 +198,27 @@ impl Medium {
         })
     }
 
-    /// Deletes a file; one that is already gone is as good.
+    /// Deletes a file; one that is already gone is as good. With `secure`, records are overwritten first: a file that cannot
+    /// be stays, nobody's, until the pass after the next open tries again.
     pub fn remove(&self, name: &str) {
-        if self.writable {
-            let _ = self.dir.unlink(name);
+        if !self.writable {
+            return;
         }
+        if self.secure && matches!(names::parse(name), Some(Name::Segment { .. } | Name::Extent { .. })) {
+            match self.dir.open_file(name, true).and_then(|file| sys::erase(&file)) {
+                // What it leads to is not ours.
+                Err(error) if sys::is_foreign(&error) => {}
+                Err(_) => return,
+                Ok(()) => {}
+            }
+        }
+        let _ = self.dir.unlink(name);
+    }
+
+    /// Whether a read that was begun before an extent's record went is not over yet; asked once nobody can begin another.
+    /// Only a file that is to be overwritten needs to wait for that.
+    pub fn is_being_read(&self, name: &str) -> bool {
+        self.secure && self.dir.open_file(name, true).is_ok_and(|file| !sys::lock_alone(&file))
     }
 
     /// A failed sync makes the map read-only for good, in the mapping too, so that the next process rebuilds.

@@ -8,6 +8,8 @@ macro_rules! rules {
 
         #[cfg(feature = "negative-controls")]
         impl Rule {
+            pub(crate) const NAMES: &[&str] = &[$($text,)*];
+
             fn named(text: &str) -> Option<Rule> {
                 match text { $($text => Some(Rule::$name),)* _ => None }
             }
@@ -68,6 +70,10 @@ rules! {
     TablePlace = "table-place",
     /// The sum of a shard's page covers the shard's number.
     PagePlace = "page-place",
+    /// While a clear is under way the map says so.
+    MapIntent = "map-intent",
+    /// While a shard's index is made again in place the map says so.
+    MarkRemaking = "mark-remaking",
 }
 
 /// Whether the rule holds. Always, but in a build made to show what happens without it.

@@ -59,8 +59,8 @@ impl Script {
     /// `None` removes the key.
     fn length(self, step: usize) -> Option<usize> {
         let drawn = self.draw(step) >> 8;
-        let length = if drawn % 97 == 0 { 270_000 } else { 20 + drawn as usize % 2500 };
-        (drawn % 7 != 0).then_some(length)
+        let length = if drawn.is_multiple_of(97) { 270_000 } else { 20 + drawn as usize % 2500 };
+        (!drawn.is_multiple_of(7)).then_some(length)
     }
 
     fn run(self, step: usize, map: &Map) {

@@ -187,6 +187,7 @@ fn a_creation_that_was_cut_off_is_finished_and_nothing_else_is_created_over() {
     }
 }
 
+/// Puts something in the place of a file.
 type Make<'a> = Box<dyn Fn(&Path) + 'a>;
 
 /// What can stand in the place of one of a map's files.

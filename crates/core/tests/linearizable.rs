@@ -5,13 +5,13 @@
 mod common;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use common::{key, scratch, served, value, version};
+use common::{key, scratch, served, together, value, version};
 use opendiskmap::Map;
+use parking_lot::Mutex;
 
 /// Versions tell values apart: no two calls write the same one.
 type State = Option<usize>;
@@ -242,9 +242,9 @@ fn rounds(wanted: usize, swap: Swap) -> Result<(), Vec<Call>> {
                 call
             })
             .collect();
-        calls.lock().unwrap().extend(made);
+        calls.lock().extend(made);
     };
-    thread::scope(|scope| {
+    together(|scope| {
         for me in 1..THREADS {
             let (gate, round_of, caller) = (&gate, &round_of, &caller);
             scope.spawn(move || {
@@ -269,7 +269,7 @@ fn rounds(wanted: usize, swap: Swap) -> Result<(), Vec<Call>> {
             round_of(&mut caller, round);
             assert!(gate.meet(), "another thread failed");
             let mut histories: HashMap<usize, Vec<Call>> = HashMap::new();
-            for call in calls.lock().unwrap().drain(..) {
+            for call in calls.lock().drain(..) {
                 histories.entry(call.key).or_default().push(call);
             }
             overlapping += usize::from(histories.values().any(|history| overlaps(history)));

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use common::{Ends, key, quiet, scratch, served, until, value};
+use common::{Ends, key, quiet, scratch, served, together, until, value};
 use opendiskmap::{
     Arch, Bytes, Code, ConcurrentDiskMap, DiskHashMap, Map, Native, Options, Reason, Recovery, Ref, Str,
 };
@@ -155,7 +155,7 @@ fn refs_of_many_threads_hold_while_others_write() {
         map.insert(&key(number), &value(&key(number), 1, 300)).unwrap();
     }
     let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    together(|scope| {
         for seed in 1..=2 {
             let (map, done) = (&map, &done);
             scope.spawn(move || {

@@ -4,9 +4,8 @@ mod common;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 
-use common::{Ends, key, scratch, served, until, value, version};
+use common::{Ends, key, scratch, served, together, until, value, version};
 use opendiskmap::Map;
 
 #[test]
@@ -15,7 +14,7 @@ fn every_thread_sees_a_write_once_the_call_returned() {
     let map = Map::open(directory.path().join("map"), &served(2)).unwrap();
     let written: Vec<_> = (0..8).map(|_| AtomicUsize::new(0)).collect();
     let done = AtomicBool::new(false);
-    thread::scope(|scope| {
+    together(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 for round in until(&done) {
@@ -45,7 +44,7 @@ fn a_delete_is_seen_and_a_key_that_was_deleted_does_not_come_back() {
     for number in 0..count {
         map.put(&key(number), &value(&key(number), 1, 60)).unwrap();
     }
-    thread::scope(|scope| {
+    together(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 for round in until(&done) {
@@ -79,7 +78,7 @@ fn iteration_gives_every_key_that_stays_exactly_once() {
         map.put(&key(number), &value(&key(number), 1, 30)).unwrap();
     }
     let done = AtomicBool::new(false);
-    thread::scope(|scope| {
+    together(|scope| {
         for writer in 1..4 {
             let (map, done) = (&map, &done);
             scope.spawn(move || {
@@ -118,7 +117,7 @@ fn a_read_never_gives_a_value_that_its_key_did_not_have() {
     let map = Map::open(directory.path().join("map"), &served(2)).unwrap();
     let keys = 400;
     let done = AtomicBool::new(false);
-    thread::scope(|scope| {
+    together(|scope| {
         for reader in 0..2 {
             let (map, done) = (&map, &done);
             scope.spawn(move || {
@@ -161,7 +160,7 @@ fn no_swap_is_lost_when_threads_race() {
     let directory = scratch();
     let map = Map::open(directory.path().join("map"), &served(2)).unwrap();
     let (threads, rounds, keys) = (4, 3000, 5);
-    thread::scope(|scope| {
+    together(|scope| {
         for thread in 0..threads {
             let map = &map;
             scope.spawn(move || {
@@ -188,7 +187,7 @@ fn len_is_exact_after_threads_that_put_and_delete_what_others_do() {
     let directory = scratch();
     let map = Map::open(directory.path().join("map"), &served(4)).unwrap();
     let (added, removed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    thread::scope(|scope| {
+    together(|scope| {
         for thread in 0..4 {
             let (map, added, removed) = (&map, &added, &removed);
             scope.spawn(move || {

@@ -38,6 +38,7 @@ pub struct NativeOptions {
     #[napi(ts_type = "'throw' | 'quarantine'")]
     pub on_corrupt: Option<String>,
     pub mode: Option<u32>,
+    pub secure_delete: Option<bool>,
     pub capacity_entries: Option<f64>,
     pub capacity_bytes: Option<f64>,
     pub key_codec: Option<String>,
@@ -222,6 +223,7 @@ fn engine_options(options: &NativeOptions) -> Options {
             .as_ref()
             .map(|choice| if choice == "quarantine" { OnCorrupt::Quarantine } else { OnCorrupt::Throw }),
         mode: options.mode,
+        secure_delete: options.secure_delete,
         capacity: match (options.capacity_entries, options.capacity_bytes) {
             (None, None) => None,
             (entries, bytes) => {

@@ -3,7 +3,8 @@
 //! It happens in a process of its own: a state that crashes or hangs the engine is a finding like any other, and must
 //! not take the supervisor with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
@@ -13,10 +14,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::str::FromStr;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use opendiskmap::{Map, Reason, Recovery};
+use opendiskmap::{Map, Options, Reason, Recovery};
 
 use crate::model::{self, Model};
-use crate::scenario::options;
+use crate::scenario::{options, rebooted};
 
 /// Far longer than any check takes; only an endless loop reaches it.
 const PATIENCE_MS: u16 = 60_000;
@@ -27,6 +28,8 @@ const BURST: usize = 1100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Old,
+    /// Some of the parts of an operation that has several, each whole, and none before an earlier one.
+    Between,
     New,
     /// The operation changes nothing that can be asked for.
     Both,
@@ -38,6 +41,7 @@ pub fn allowed(outcome: Outcome, first: bool, last: bool) -> bool {
     match outcome {
         Outcome::Both => true,
         Outcome::Old => !last,
+        Outcome::Between => !first && !last,
         Outcome::New => !first,
     }
 }
@@ -54,24 +58,45 @@ pub enum Way {
     Resume,
     /// The index is made anew from the log because that was asked for.
     Rebuild,
+    /// The same because the machine was started anew.
+    Reboot,
+    /// As after any kill, and not a byte of any file may change.
+    ReadOnly,
 }
 
 impl Way {
-    const ALL: [(Self, &str); 4] =
-        [(Self::Trust, "trust"), (Self::Use, "use"), (Self::Resume, "resume"), (Self::Rebuild, "rebuild")];
+    const ALL: [(Self, &str); 6] = [
+        (Self::Trust, "trust"),
+        (Self::Use, "use"),
+        (Self::Resume, "resume"),
+        (Self::Rebuild, "rebuild"),
+        (Self::Reboot, "reboot"),
+        (Self::ReadOnly, "read-only"),
+    ];
+
+    fn options(self) -> Options {
+        match self {
+            Self::Trust | Self::Use | Self::Resume => options(Recovery::Auto),
+            Self::Rebuild => options(Recovery::Full),
+            Self::Reboot => rebooted(),
+            Self::ReadOnly => Options { read_only: true, ..options(Recovery::Auto) },
+        }
+    }
 
     fn name(self) -> &'static str {
         Self::ALL.iter().find(|(way, _)| *way == self).map_or("", |(_, name)| name)
     }
 }
 
-/// One state, opened, asked, changed, closed and opened again.
-pub fn check(path: &Path, way: Way, old: &Model, new: &Model) -> Result<Outcome, String> {
-    let recovery = if way == Way::Rebuild { Recovery::Full } else { Recovery::Auto };
+/// One state, opened, asked, changed, closed and opened again; `models`: what it may hold, in the order in which it does.
+pub fn check(path: &Path, way: Way, models: &[Model]) -> Result<Outcome, String> {
+    if way == Way::ReadOnly {
+        return check_reading(path, models);
+    }
     let fails = |what: &str, error: opendiskmap::Error| format!("{what} fails with {}: {error}", error.code());
     let before = index_files(path);
-    let map = Map::open(path, &options(recovery)).map_err(|error| fails("open", error))?;
-    let index = model::which(&map, &[old, new])?;
+    let map = Map::open(path, &way.options()).map_err(|error| fails("open", error))?;
+    let (index, outcome) = which(&map, models)?;
     if matches!(way, Way::Trust | Way::Use) {
         // An engine that mends its index from the log would answer rightly after any fix-up, however wrong: that it
         // did not have to is what is asked here.
@@ -83,13 +108,8 @@ pub fn check(path: &Path, way: Way, old: &Model, new: &Model) -> Result<Outcome,
             return Err("the index was not as a fix-up should leave it: it was made again while it was read".into());
         }
     }
-    let outcome = match (index, old == new) {
-        (_, true) => Outcome::Both,
-        (0, _) => Outcome::Old,
-        _ => Outcome::New,
-    };
 
-    let mut next = [old, new][index].clone();
+    let mut next = models[index].clone();
     let fresh = b"a key nobody had".to_vec();
     map.put(&fresh, b"1").map_err(|error| fails("put after it", error))?;
     next.insert(fresh.clone(), b"1".to_vec());
@@ -116,11 +136,50 @@ pub fn check(path: &Path, way: Way, old: &Model, new: &Model) -> Result<Outcome,
     map.close().map_err(|error| fails("close after it", error))?;
 
     // An index that was right by chance is found out by the log.
-    let recovery = if way == Way::Use { Recovery::Full } else { Recovery::Auto };
-    let map = Map::open(path, &options(recovery)).map_err(|error| fails("second open", error))?;
-    model::which(&map, &[&next]).map_err(|told| format!("after close and open ({recovery:?}): {told}"))?;
+    let again = match way {
+        Way::Use => Way::Rebuild,
+        Way::Rebuild => Way::Resume,
+        way => way,
+    };
+    let map = Map::open(path, &again.options()).map_err(|error| fails("second open", error))?;
+    model::which(&map, &[&next]).map_err(|told| format!("after close and open ({again:?}): {told}"))?;
     map.close().map_err(|error| fails("second close", error))?;
     Ok(outcome)
+}
+
+/// Which model the map holds, and what that says of the operation.
+fn which(map: &Map, models: &[Model]) -> Result<(usize, Outcome), String> {
+    let index = model::which(map, &models.iter().collect::<Vec<_>>())?;
+    let held = &models[index];
+    let outcome = match (models.first() == Some(held), models.last() == Some(held)) {
+        (true, true) => Outcome::Both,
+        (true, false) => Outcome::Old,
+        (false, true) => Outcome::New,
+        (false, false) => Outcome::Between,
+    };
+    Ok((index, outcome))
+}
+
+/// One state, opened by who may not write.
+fn check_reading(path: &Path, models: &[Model]) -> Result<Outcome, String> {
+    if !path.join("CHECKPOINT.0").exists() {
+        // The last file to be made is not there yet: it is no map, and who only reads cannot make it one.
+        return Ok(Outcome::Both);
+    }
+    let before = contents(path);
+    let fails = |what: &str, error: opendiskmap::Error| format!("{what} fails with {}: {error}", error.code());
+    let map = Map::open(path, &Way::ReadOnly.options()).map_err(|error| fails("open to read", error))?;
+    let (_, outcome) = which(&map, models)?;
+    map.close().map_err(|error| fails("close after reading", error))?;
+    if before != contents(path) {
+        return Err("a map that was opened to read has changed".into());
+    }
+    Ok(outcome)
+}
+
+fn contents(path: &Path) -> BTreeMap<OsString, Vec<u8>> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.map(|entry| (entry.file_name(), fs::read(entry.path()).unwrap_or_default())).collect()
 }
 
 /// The index's files, by name; making the index again takes a new one.
@@ -139,8 +198,8 @@ pub fn serve() -> io::Result<()> {
         let way = field();
         let way = Way::ALL.iter().find(|(_, name)| *name == way).map_or(Way::Trust, |(way, _)| *way);
         let path = PathBuf::from(field());
-        let (old, new) = (model::load(Path::new(field()))?, model::load(Path::new(field()))?);
-        let told = catch_unwind(AssertUnwindSafe(|| check(&path, way, &old, &new)));
+        let models = model::load_all(Path::new(field()))?;
+        let told = catch_unwind(AssertUnwindSafe(|| check(&path, way, &models)));
         let told = match told {
             Ok(Ok(outcome)) => format!("{outcome:?}"),
             Ok(Err(told)) => told,
@@ -158,6 +217,7 @@ impl FromStr for Outcome {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "Old" => Ok(Self::Old),
+            "Between" => Ok(Self::Between),
             "New" => Ok(Self::New),
             "Both" => Ok(Self::Both),
             told => Err(told.into()),
@@ -196,9 +256,9 @@ impl Checker {
         Self(Helper::new("check", rule))
     }
 
-    pub fn ask(&mut self, way: Way, path: &Path, old: &Path, new: &Path) -> io::Result<Result<Outcome, String>> {
+    pub fn ask(&mut self, way: Way, path: &Path, models: &Path) -> io::Result<Result<Outcome, String>> {
         let way = way.name();
-        let line = format!("{way}\t{}\t{}\t{}", path.display(), old.display(), new.display());
+        let line = format!("{way}\t{}\t{}", path.display(), models.display());
         Ok(self.0.ask(&line)?.and_then(|told| told.parse()))
     }
 }

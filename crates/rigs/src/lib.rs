@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod beginning;
+pub mod catalogue;
 pub mod draw;
 pub mod model;
 pub mod random;

@@ -28,28 +28,53 @@ pub fn value(index: usize, version: usize, length: usize) -> Vec<u8> {
 }
 
 pub fn save(model: &Model, path: &Path) -> io::Result<()> {
+    save_all(std::slice::from_ref(model), path)
+}
+
+pub fn load(path: &Path) -> io::Result<Model> {
+    Ok(load_all(path)?.pop().unwrap_or_default())
+}
+
+/// Several models one after the other, each behind the number of its entries.
+pub fn save_all(models: &[Model], path: &Path) -> io::Result<()> {
     let mut bytes = Vec::new();
-    for part in model.iter().flat_map(|(key, value)| [key, value]) {
-        bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(part);
+    for model in models {
+        bytes.extend_from_slice(&(model.len() as u32).to_le_bytes());
+        for part in model.iter().flat_map(|(key, value)| [key, value]) {
+            bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(part);
+        }
     }
     fs::write(path, bytes)
 }
 
-pub fn load(path: &Path) -> io::Result<Model> {
+pub fn load_all(path: &Path) -> io::Result<Vec<Model>> {
     let bytes = fs::read(path)?;
     let mut rest = bytes.as_slice();
-    let mut part = || {
-        let (length, after) = rest.split_first_chunk::<4>()?;
-        let (part, after) = after.split_at(u32::from_le_bytes(*length) as usize);
-        rest = after;
-        Some(part.to_vec())
-    };
-    let mut model = Model::new();
-    while let (Some(key), Some(value)) = (part(), part()) {
-        model.insert(key, value);
+    let mut models = Vec::new();
+    while let Some(entries) = number(&mut rest) {
+        let mut model = Model::new();
+        for _ in 0..entries {
+            if let (Some(key), Some(value)) = (part(&mut rest), part(&mut rest)) {
+                model.insert(key, value);
+            }
+        }
+        models.push(model);
     }
-    Ok(model)
+    Ok(models)
+}
+
+fn number(rest: &mut &[u8]) -> Option<usize> {
+    let (number, after) = rest.split_first_chunk()?;
+    *rest = after;
+    Some(u32::from_le_bytes(*number) as usize)
+}
+
+fn part(rest: &mut &[u8]) -> Option<Vec<u8>> {
+    let length = number(rest)?;
+    let (part, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    Some(part.to_vec())
 }
 
 /// Everything, by iteration; a key that comes twice is an error.

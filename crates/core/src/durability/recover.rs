@@ -28,6 +28,8 @@ pub(crate) struct Terms {
     pub quarantine: bool,
     /// A test hook: copied files are taken for the originals.
     pub same_files: bool,
+    /// Files that held records are overwritten before they are deleted.
+    pub secure: bool,
     pub boot: [u8; 16],
     pub progress: Arc<RebuildProgress>,
 }
@@ -63,7 +65,7 @@ fn shards(medium: &Arc<Medium>, checkpoint: &Checkpoint) -> Vec<Shard> {
 /// A medium over a new `HEAD`, every shard's page in the checkpoint's generation.
 fn fresh_medium(dir: Dir, checkpoint: &Checkpoint, terms: &Terms) -> Result<Medium> {
     let blank = Region::anonymous(PAGE).map_err(|error| Error::os("reserve memory", &error))?;
-    let mut medium = medium_over(dir, checkpoint, terms, false, blank);
+    let mut medium = medium_over(dir, checkpoint, terms, false, blank)?;
     let region = medium.create(names::HEAD, Kind::Head, 0, 0, head::LEN, 0)?;
     region.store(head::SUM_KEY, checkpoint.keys.sum);
     for shard in 0..MAX_SHARDS {
@@ -73,10 +75,11 @@ fn fresh_medium(dir: Dir, checkpoint: &Checkpoint, terms: &Terms) -> Result<Medi
     Ok(medium)
 }
 
-fn medium_over(dir: Dir, checkpoint: &Checkpoint, terms: &Terms, clean: bool, head: Region) -> Medium {
-    let medium = Medium::new(dir, checkpoint, terms.writable, clean, terms.same_files, head);
-    medium.spare.find(&medium);
-    medium
+fn medium_over(dir: Dir, checkpoint: &Checkpoint, terms: &Terms, clean: bool, head: Region) -> Result<Medium> {
+    let mut medium = Medium::new(dir, checkpoint, terms.writable, clean, terms.same_files, head);
+    medium.secure = terms.secure;
+    medium.spare.find(&medium)?;
+    Ok(medium)
 }
 
 /// Opens a map by its newest checkpoint.
@@ -99,7 +102,7 @@ pub(crate) fn open(
         && (checkpoint.mount == dir.mount_id() || terms.same_files);
     let clean = same && checkpoint.clean && !torn;
     let blank = Region::anonymous(head::LEN).map_err(|error| Error::os("reserve memory", &error))?;
-    let mut medium = medium_over(dir, &checkpoint, terms, clean, blank);
+    let mut medium = medium_over(dir, &checkpoint, terms, clean, blank)?;
     let mut checkpoints = match terms.writable {
         true => Some(Checkpoints::open(&medium.dir, which, checkpoint.number)?),
         false => None,
@@ -199,12 +202,6 @@ fn rebuild(
     started: Instant,
     clears: &[u64],
 ) -> Result<Opened> {
-    if let Some(checkpoints) = &mut checkpoints {
-        // Without a boot id nothing that is half made here is ever trusted.
-        checkpoint.clean = false;
-        checkpoint.boot = if holds(Rule::VoidRebuild) { [0; 16] } else { terms.boot };
-        checkpoints.write(checkpoint.clone())?;
-    }
     let faults = READERS.faults();
     let mut files = Files::list(&medium)?;
     let paths: Vec<Vec<SegmentId>> =
@@ -231,6 +228,12 @@ fn rebuild(
     };
     check_pages(faults)?;
     let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
+    if let Some(checkpoints) = &mut checkpoints {
+        // Without a boot id nothing that is half made here is ever trusted.
+        checkpoint.clean = false;
+        checkpoint.boot = if holds(Rule::VoidRebuild) { [0; 16] } else { terms.boot };
+        checkpoints.write(checkpoint.clone())?;
+    }
     // By shard: ids count in each from 1. `None`: all are, for the shard is set aside.
     let kept: Vec<Option<HashSet<SegmentId>>> =
         plans.iter().map(|plan| plan.as_ref().map(|plan| plan.segments.iter().map(|link| link.id).collect())).collect();
@@ -400,8 +403,12 @@ pub(crate) fn remove_orphans(medium: &Medium, shards: &[Shard]) {
 }
 
 /// The identity of the file that `HEAD` names now; it changes when somebody deletes or replaces it.
+/// A backup has none before it is opened for writing.
 pub(crate) fn head_id(dir: &Dir) -> std::io::Result<FileId> {
-    dir.file_id_of(names::HEAD)
+    match dir.file_id_of(names::HEAD) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(FileId::default()),
+        id => id,
+    }
 }
 
 pub(crate) fn boot_id(overridden: Option<[u8; 16]>) -> [u8; 16] {

@@ -57,7 +57,13 @@ fn write_file(
 /// outlives the guard.
 pub(crate) fn open(medium: &Medium, shard: u32, descriptor: &Descriptor) -> Result<File> {
     let name = names::extent(shard, descriptor.id);
-    medium.dir.open_file(&name, false).map_err(|error| match error.kind() {
+    let opened = medium.dir.open_file(&name, false).and_then(|file| {
+        if medium.secure {
+            sys::lock_for_reading(&file)?;
+        }
+        Ok(file)
+    });
+    opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Error::file_gone(&name),
         _ => Error::os(format_args!("open {name}"), &error),
     })
@@ -85,6 +91,9 @@ pub(crate) fn read(medium: &Medium, file: &File, descriptor: &Descriptor, out: &
 
 /// Maps an open extent and verifies it once. The mapping stays whatever becomes of the file's name.
 pub(crate) fn map(medium: &Medium, file: &File, descriptor: &Descriptor) -> Result<LogRegion> {
+    if medium.secure {
+        return copy(medium, file, descriptor);
+    }
     let region = Region::map(file, Access::ReadOnly).map_err(|error| match error.kind() {
         io::ErrorKind::OutOfMemory => Error::new(
             Code::NoSpace,
@@ -102,6 +111,17 @@ pub(crate) fn map(medium: &Medium, file: &File, descriptor: &Descriptor) -> Resu
         }
         Some(_) => Ok(log),
     }
+}
+
+/// The same in memory of one's own, where the file may be overwritten before its last reader has left.
+fn copy(medium: &Medium, file: &File, descriptor: &Descriptor) -> Result<LogRegion> {
+    let mut value = Vec::new();
+    read(medium, file, descriptor, &mut value)?;
+    let region = Region::anonymous(VALUE_AT + value.len());
+    let log = LogRegion::new(region.map_err(|error| Error::os("reserve memory for a long value", &error))?, 0);
+    log.write(VALUE_AT, &value);
+    log.publish(VALUE_AT + value.len());
+    Ok(log)
 }
 
 /// Whether the extent is whole, read in portions. What cannot be read just now is an error, and no damage.

@@ -22,9 +22,14 @@ struct State {
 
 impl Spare {
     /// After an open: what the file has. One that a killed process left half-made counts with what it has.
-    pub fn find(&self, medium: &Medium) {
-        let size = medium.dir.file_len(names::SPARE).unwrap_or(0);
+    pub fn find(&self, medium: &Medium) -> Result<()> {
+        let size = match medium.dir.open_file(names::SPARE, medium.writable).and_then(|file| file.metadata()) {
+            Ok(found) => found.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(Error::os("open the map's spare segment", &error)),
+        };
         *self.state.lock() = State { size, whole: size };
+        Ok(())
     }
 
     pub fn size(&self) -> u64 {

@@ -421,7 +421,9 @@ impl Instance {
         for shard in &clearing {
             shard.announce();
         }
-        self.medium.head.store(head::MAP_INTENT, 1);
+        if holds(Rule::MapIntent) {
+            self.medium.head.store(head::MAP_INTENT, 1);
+        }
         let finished = clearing.iter_mut().try_for_each(Clearing::finish);
         if let Err(error) = finished {
             // Half a clear is not served on; the next open finishes it.
@@ -449,15 +451,18 @@ pub(super) fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>
     let calls = Mutex::new(calls.into_iter());
     let first = Mutex::new(None);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let Some(call) = calls.lock().next() else { return };
-                    if let Err(error) = call() {
-                        first.lock().get_or_insert(error);
-                    }
+        let run = || {
+            loop {
+                let Some(call) = calls.lock().next() else { return };
+                if let Err(error) = call() {
+                    first.lock().get_or_insert(error);
                 }
-            });
+            }
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        // One by one: a join is seen by the thread sanitizer, a scope's end is not.
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
     });
     first.into_inner().map_or(Ok(()), Err)

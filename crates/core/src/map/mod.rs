@@ -363,6 +363,12 @@ impl Map {
         let instance = self.writable()?;
         instance.medium.check_writable()?;
         instance.forget_rest()?;
+        if instance.medium.secure {
+            // What was removed before the call is to be gone after it, whatever that costs.
+            instance.shards.iter().try_for_each(Shard::choose_to_erase)?;
+            while self.writable()?.step(Effort::Erase)? {}
+            instance.forget_rest()?;
+        }
         while self.writable()?.step(Effort::Full)? {}
         self.writable()?.shrink()
     }

@@ -56,6 +56,9 @@ pub struct Options {
     pub recovery: Option<Recovery>,
     /// Default: [`OnCorrupt::Throw`].
     pub on_corrupt: Option<OnCorrupt>,
+    /// Overwrite with zeros what held records before it is given back to the disk: see `docs/reliability.md` for what that
+    /// covers. Default: false, or what the map is open with.
+    pub secure_delete: Option<bool>,
     /// Permissions of the directory, at creation only; files get the same without the search bits. Default: 0o700.
     pub mode: Option<u32>,
     /// The key codec's name and parameter: compared with the stored one if stated.
@@ -101,6 +104,7 @@ impl Default for Options {
             flush_interval: None,
             recovery: None,
             on_corrupt: None,
+            secure_delete: None,
             mode: None,
             key_codec: None,
             value_codec: None,

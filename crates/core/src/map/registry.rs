@@ -203,6 +203,9 @@ fn check_join(instance: &Instance, options: &Options) -> Result<()> {
     if options.flush_interval.is_some_and(|interval| interval != instance.flush_interval) {
         return Err(mismatch("flushInterval", "the open map has another. Leave it out to join the map as it is"));
     }
+    if options.secure_delete.is_some_and(|secure| secure != instance.medium.secure) {
+        return Err(mismatch("secureDelete", "the open map has another. Leave it out to join the map as it is"));
+    }
     if options.recovery.is_some_and(|recovery| (recovery == Recovery::Full) != instance.full_recovery) {
         return Err(mismatch("recovery", "the map is already open. Leave it out to join the map as it is"));
     }
@@ -262,6 +265,7 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
         full: options.recovery == Some(Recovery::Full),
         quarantine: options.on_corrupt == Some(OnCorrupt::Quarantine),
         same_files: options.hooks.same_files,
+        secure: options.secure_delete == Some(true),
         boot: recover::boot_id(options.hooks.boot_id),
         progress: options.progress.clone().unwrap_or_default(),
     };
@@ -273,7 +277,15 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
             if let Ok(mode) = dir.mode_of(names::CHECKPOINTS[which]) {
                 dir.set_mode(mode);
             }
-            let owner = if writable { Some(Owner::announce(&dir)?) } else { None };
+            let owner = match writable {
+                true => {
+                    // A process may have died between the renaming that makes the map and the sync of the directory: no
+                    // other name may be durable before that one is.
+                    dir.sync().map_err(|error| Error::sync("sync the map's directory", &error))?;
+                    Some(Owner::announce(&dir)?)
+                }
+                false => None,
+            };
             recover::open(dir, which, *checkpoint, torn, same, &terms).inspect_err(|_| {
                 owner.inspect(Owner::withdraw);
             })?

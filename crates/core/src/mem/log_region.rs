@@ -1,13 +1,14 @@
 //! A region that only grows: bytes are written once, above the published end, and read below it.
 
 use super::prefetch::{LINE, prefetch};
+use super::published::Published;
 use super::region::Region;
 use super::sync::MappedU64;
 use super::trace;
 use crate::sys::FileId;
 use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The header's length: the only part of a segment that is reached as words.
 const HEADER: usize = 64;
@@ -19,7 +20,7 @@ const LINES_OF_A_RECORD: usize = 3;
 #[derive(Debug)]
 pub(crate) struct LogRegion {
     region: Region,
-    published: AtomicUsize,
+    published: Published,
     /// Raised while a writer copies: a second one would break the lock's promise, and is stopped here.
     writing: AtomicBool,
 }
@@ -28,7 +29,7 @@ impl LogRegion {
     /// The bytes of the header are words; the log's start where it ends.
     pub fn new(region: Region, published: usize) -> Self {
         let published = published.clamp(HEADER, region.len());
-        LogRegion { region, published: AtomicUsize::new(published), writing: AtomicBool::new(false) }
+        LogRegion { region, published: Published::new(published), writing: AtomicBool::new(false) }
     }
 
     /// The same mapping under another end: by value, so that no slice of it lives.
@@ -41,8 +42,7 @@ impl LogRegion {
     }
 
     pub fn published(&self) -> usize {
-        // Acquire: partner of the store in `publish`.
-        self.published.load(Ordering::Acquire)
+        self.published.end()
     }
 
     /// A word of the header, which no record ever covers.
@@ -55,8 +55,7 @@ impl LogRegion {
     #[inline]
     pub fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
         let end = offset.checked_add(len)?;
-        // Acquire: partner of the store in `publish`, so that the bytes are there as they were written.
-        if end > self.published.load(Ordering::Acquire) {
+        if end > self.published.end() {
             return None;
         }
         // SAFETY:
@@ -79,7 +78,7 @@ impl LogRegion {
         let end = offset.checked_add(bytes.len()).expect("offset overflows");
         assert!(end <= self.len(), "record beyond the segment's end");
         assert!(!self.writing.swap(true, Ordering::Acquire), "two writers in one segment");
-        assert!(offset >= self.published.load(Ordering::Relaxed), "published bytes are never written again");
+        assert!(offset >= self.published.end(), "published bytes are never written again");
         // SAFETY:
         // - the range is inside the mapping (checked above) and above `published`, so no `&[u8]` from `bytes` covers it;
         // - `writing` makes this the only writer; the source is a Rust slice and cannot overlap an unpublished range.
@@ -92,8 +91,7 @@ impl LogRegion {
     /// Everything below `end` is final from now on.
     pub fn publish(&self, end: usize) {
         assert!(end <= self.len(), "published end beyond the segment");
-        // Release: partner of the loads in `bytes` and `published`.
-        self.published.fetch_max(end, Ordering::Release);
+        self.published.raise(end);
     }
 
     pub fn file_id(&self) -> FileId {
@@ -123,5 +121,17 @@ mod tests {
         assert!(log.bytes(64, 7).is_none());
         assert!(log.bytes(usize::MAX, 2).is_none());
         assert!(std::panic::catch_unwind(|| log.write(69, b"x")).is_err());
+    }
+
+    /// For the thread sanitizer, which must report it: else it does not see what threads do to a mapping.
+    #[cfg(thread_sanitizer)]
+    #[test]
+    fn planted_race() {
+        let log = LogRegion::new(Region::anonymous(4096).unwrap(), 64);
+        std::thread::scope(|scope| {
+            scope.spawn(|| log.write(64, b"record"));
+            // SAFETY: in range; that another thread writes there, which is against all rules, is what the test is for.
+            std::hint::black_box(unsafe { log.region.as_mut_ptr().add(64).read_volatile() });
+        });
     }
 }

@@ -5,8 +5,11 @@ mod bits;
 pub(crate) mod epoch;
 #[cfg(not(loom))]
 mod log_region;
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(not(loom))]
 mod prefetch;
+mod published;
 #[cfg(feature = "negative-controls")]
 pub(crate) mod recorder;
 #[cfg(not(loom))]

@@ -146,8 +146,11 @@ impl<T> Drop for Slots<T> {
 
 impl<T> Retired<T> {
     /// Gives the value up if every reader that may hold it has left and nobody pins it, else hands itself back.
-    pub fn try_free(self) -> Result<(), Self> {
-        if READERS.passed(self.stamp) && self.pins() == 0 { Ok(()) } else { Err(self) }
+    pub fn try_free(mut self) -> Result<(), Self> {
+        // Once the readers have left no pin is added, but by who has one already: nought is final then. `get_mut` looks at
+        // the count with Acquire, the partner of the Release with which the last pin went: what was read under it is read.
+        let sole = |value: &mut Option<Arc<T>>| value.as_mut().is_none_or(|value| Arc::get_mut(value).is_some());
+        if READERS.passed(self.stamp) && sole(&mut self.value) { Ok(()) } else { Err(self) }
     }
 
     /// The value, if pins are all that keeps it.
@@ -155,7 +158,6 @@ impl<T> Retired<T> {
         if READERS.passed(self.stamp) && self.pins() > 0 { self.value.as_deref() } else { None }
     }
 
-    /// Once the readers have left no pin is added, but by who has one already: nought is final then.
     fn pins(&self) -> usize {
         self.value.as_ref().map_or(0, |value| Arc::strong_count(value) - 1)
     }

@@ -33,6 +33,8 @@ pub(crate) enum Effort {
     Bound,
     /// Leave no segment that is worth rewriting.
     Full,
+    /// Leave nothing of a record that was replaced or removed.
+    Erase,
 }
 
 /// What a step came to.
@@ -126,8 +128,10 @@ impl Shard {
     /// The next segment to empty. Tombstones leave only at the old end of the chain: when there are many it is that end's turn.
     fn choose(&self, writer: &Writer, effort: Effort, guard: &Guard) -> Result<Option<Victim>> {
         let live = self.page().load(head::LIVE);
-        if effort == Effort::Bound && !self.over_bound(writer) {
-            return Ok(None);
+        match effort {
+            Effort::Bound if !self.over_bound(writer) => return Ok(None),
+            Effort::Erase => return self.next_to_erase(writer, guard),
+            _ => {}
         }
         let oldest_first = writer.marks > live / 4 && writer.marks > MIN_SEGMENT / 16;
         let mut best: Option<(u64, Victim)> = None;
@@ -154,7 +158,7 @@ impl Shard {
             let worth = match effort {
                 _ if is_tail => oversized && (dead > 0 || effort == Effort::Full),
                 Effort::Bound => dead > 0,
-                Effort::Full => dead * 8 > size || oversized,
+                Effort::Full | Effort::Erase => dead * 8 > size || oversized,
             };
             if !worth {
                 continue;
@@ -166,6 +170,16 @@ impl Shard {
             }
         }
         Ok(best.map(|(_, victim)| victim))
+    }
+
+    /// The oldest first: then its tombstones need not be moved.
+    fn next_to_erase(&self, writer: &Writer, guard: &Guard) -> Result<Option<Victim>> {
+        for &index in writer.chain.iter().filter(|index| !writer.damaged.contains(index)) {
+            if writer.to_erase.contains(&self.log.segment(index, guard)?.id) {
+                return Ok(Some(Victim { index, offset: FIRST_RECORD }));
+            }
+        }
+        Ok(None)
     }
 
     fn work(&self, writer: &mut Writer, time: Duration, guard: &Guard) -> Result<()> {

@@ -4,6 +4,7 @@ mod append;
 mod clear;
 mod compact;
 mod enter;
+mod erase;
 mod fixup;
 mod note;
 mod numbers;
@@ -106,6 +107,8 @@ struct Writer {
     victim: Option<compact::Victim>,
     /// A full round takes segments up to this one, the tail when it began.
     round_end: SegmentId,
+    /// What `compact()` has still to rewrite, for nothing else would.
+    to_erase: BTreeSet<SegmentId>,
     /// A round that freed nothing is not repeated until the tail has moved from here.
     rested_at: u64,
     /// Segments with a record that does not verify: never emptied, so that damage is not laundered.

@@ -102,7 +102,7 @@ impl Shard {
     pub fn settle(&self, note: Note) -> Result<()> {
         let guard = enter();
         let mut writer = self.lock_for_upkeep()?;
-        let writer = &mut *writer;
+        let mut gone = Vec::new();
         for (index, _, sealed) in note.sync {
             if sealed {
                 writer.unsynced.remove(&index);
@@ -118,32 +118,46 @@ impl Shard {
                 Some((retired, name)) => writer.leaving.push((retired, index, name)),
                 None => {
                     // Emptied by a process that died; this one never mapped it.
-                    self.medium.remove(&crate::layout::names::segment(self.number, id));
+                    gone.push(names::segment(self.number, id));
                     writer.free.push(index);
                 }
             }
         }
         let stamp = READERS.stamp();
         writer.leaving_extents.extend(note.dead_extents.iter().map(|extent| (stamp, extent.id)));
-        self.reclaim_locked(writer);
+        self.reclaim_locked(&mut writer, &mut gone);
+        drop(writer);
+        self.remove_all(&gone);
         Ok(())
+    }
+
+    /// After the lock is gone: deleting takes time, and overwriting more. Nothing leads to these files any more, and their
+    /// names are not given again.
+    fn remove_all(&self, names: &[String]) {
+        names.iter().for_each(|name| self.medium.remove(name));
     }
 
     /// Deletes what its readers have left and nobody pins. Returns whether something still waits for readers: a pin may
     /// stay for hours.
     pub fn reclaim(&self) -> bool {
         match self.lock_for_upkeep() {
-            Ok(mut writer) => self.reclaim_locked(&mut writer),
+            Ok(mut writer) => {
+                let mut gone = Vec::new();
+                let waits = self.reclaim_locked(&mut writer, &mut gone);
+                drop(writer);
+                self.remove_all(&gone);
+                waits
+            }
             Err(_) => false,
         }
     }
 
-    fn reclaim_locked(&self, writer: &mut super::Writer) -> bool {
+    fn reclaim_locked(&self, writer: &mut Writer, gone: &mut Vec<String>) -> bool {
         let mut segments_wait = false;
         for (retired, index, name) in std::mem::take(&mut writer.leaving) {
             match retired.try_free() {
                 Ok(()) => {
-                    self.medium.remove(&name);
+                    gone.push(name);
                     writer.free.push(index);
                 }
                 Err(retired) => {
@@ -159,11 +173,14 @@ impl Shard {
                 return true;
             }
             let passed = READERS.passed(stamp);
-            if passed {
-                self.medium.remove(&crate::layout::names::extent(self.number, id));
-            }
             extents_wait |= !passed;
-            !passed
+            let name = names::extent(self.number, id);
+            // Who began to read before may take its time, like a pin.
+            let kept = !passed || self.medium.is_being_read(&name);
+            if !kept {
+                gone.push(name);
+            }
+            kept
         });
         let index_waits = self.index.reclaim(&mut writer.queue);
         index_waits || segments_wait || extents_wait

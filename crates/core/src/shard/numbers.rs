@@ -79,9 +79,10 @@ impl Shard {
         self.writer.read().largest
     }
 
-    /// Whether something waits for its pins alone.
+    /// Whether something waits for those alone who hold it for longer: pins, a backup, the reader of a long value.
     pub fn has_pinned(&self) -> bool {
-        self.writer.read().pinned().next().is_some()
+        let writer = self.writer.read();
+        writer.pinned().next().is_some() || !writer.leaving_extents.is_empty()
     }
 
     /// Whether a checkpoint would free something.

@@ -112,8 +112,9 @@ impl Shard {
             Probe::Live { .. } => {}
             Probe::Vacant { .. } => found = None,
         }
-        // Acquire: as in `lookup`.
-        (self.index.still(place) && self.state.load(Ordering::Acquire) == OPEN).then_some(found)
+        // Acquire: as in `lookup`. The state first: a shard that is open again, after a rebuild that the search fell into,
+        // has another root.
+        (self.state.load(Ordering::Acquire) == OPEN && self.index.still(place)).then_some(found)
     }
 
     /// The key's record. What was found counts only if the way to it was still the same afterwards, on a miss too.

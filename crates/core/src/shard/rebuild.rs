@@ -255,7 +255,8 @@ impl Shard {
         let cleared = self.checked(walked)?;
         // Until this is done a process that opens the map after a kill must not trust what it finds.
         let suspect = self.medium.head.word(head::SUSPECT);
-        suspect.fetch_add(1 << 32, Ordering::SeqCst);
+        let mark = if holds(Rule::MarkRemaking) { 1 << 32 } else { 0 };
+        suspect.fetch_add(mark, Ordering::SeqCst);
         // Before the root changes: a reader that saw the new root sees this too, and does not believe a miss.
         self.state.store(REBUILDING, Ordering::SeqCst);
         let rebuilt = self.remake_index(writer, cleared, guard);
@@ -265,7 +266,7 @@ impl Shard {
         }
         // A reader may have slept through all of this and have met the root of the half-made index: it must not be the same.
         self.index.renew_root();
-        suspect.fetch_sub(1 << 32, Ordering::SeqCst);
+        suspect.fetch_sub(mark, Ordering::SeqCst);
         self.state.store(OPEN, Ordering::SeqCst);
         writer.changed = true;
         self.medium.want_background();

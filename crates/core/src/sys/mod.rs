@@ -30,6 +30,11 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// Whether the error says that something else stands in the place of a file of the map.
+pub(crate) fn is_foreign(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData && error.raw_os_error().is_none()
+}
+
 /// Random bytes for keys that an attacker must not guess.
 pub(crate) fn random<const N: usize>() -> crate::Result<[u8; N]> {
     if let Some(bytes) = crate::mem::trace::drawn() {

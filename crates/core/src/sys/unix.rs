@@ -49,8 +49,10 @@ impl Dir {
     pub fn create(path: &Path, mode: u32) -> io::Result<Dir> {
         faults::check(Call::Mkdir)?;
         rfs::mkdir(path, Mode::from_raw_mode(mode | 0o700))?;
-        rfs::chmod(path, Mode::from_raw_mode(mode))?;
-        Dir::open(path)
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rfs::open(path, flags, Mode::empty())?;
+        rfs::fchmod(&fd, Mode::from_raw_mode(mode))?;
+        Ok(Dir { fd, file_mode: Mode::from_raw_mode(0o600) })
     }
 
     /// Makes a directory in this one, for its owner alone whatever the umask.
@@ -135,19 +137,26 @@ impl Dir {
         }
     }
 
+    /// A file of the map, unless somebody has put something else in its place.
     pub fn open_file(&self, name: &str, write: bool) -> io::Result<File> {
         self.open_regular(name, if write { OFlags::RDWR } else { OFlags::RDONLY })
     }
 
-    /// No link is followed, and what is no file is refused: a pipe would be waited for, without `NONBLOCK` already here.
+    /// No link is followed, and what is no file is refused: a pipe would be waited for, without `NONBLOCK` already here. So is,
+    /// for writing, a file that goes by a second name: what is written here would show there.
     fn open_regular(&self, name: &str, flags: OFlags) -> io::Result<File> {
         use rustix::io::Errno;
-        let foreign = || io::Error::new(io::ErrorKind::InvalidData, format!("{name} is not a regular file"));
+        let foreign = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, format!("{name} {what}")));
+        let writes = flags.intersects(OFlags::RDWR | OFlags::WRONLY);
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         faults::check(Call::Openat)?;
         match rfs::openat(&self.fd, name, flags, self.file_mode) {
-            Ok(fd) if rfs::FileType::from_raw_mode(rfs::fstat(&fd)?.st_mode).is_file() => Ok(File::from(fd)),
-            Ok(_) | Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => Err(foreign()),
+            Ok(fd) => match rfs::fstat(&fd)? {
+                stat if !rfs::FileType::from_raw_mode(stat.st_mode).is_file() => foreign("is not a regular file"),
+                stat if writes && stat.st_nlink > 1 => foreign("has a second name, a hard link"),
+                _ => Ok(File::from(fd)),
+            },
+            Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => foreign("is not a regular file"),
             Err(error) => Err(error.into()),
         }
     }
@@ -353,6 +362,28 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
 pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     faults::check(Call::Pread)?;
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Overwrites all of a file with zeros, on the disk too.
+pub(crate) fn erase(file: &File) -> io::Result<()> {
+    let zeros = vec![0; 1 << 20];
+    let (mut at, len) = (0, file.metadata()?.len());
+    while at < len {
+        let part = zeros.len().min((len - at) as usize);
+        write_at(file, &zeros[..part], at)?;
+        at += part as u64;
+    }
+    sync_file(file)
+}
+
+/// Says of an open file that it is being read, for as long as it is open.
+pub(crate) fn lock_for_reading(file: &File) -> io::Result<()> {
+    Ok(rfs::flock(file, FlockOperation::NonBlockingLockShared)?)
+}
+
+/// Whether nobody else has it open for reading.
+pub(crate) fn lock_alone(file: &File) -> bool {
+    rfs::flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
 /// Makes a file share another one's blocks; `false` where the two file systems cannot.

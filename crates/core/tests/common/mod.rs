@@ -2,8 +2,11 @@
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+use std::cell::RefCell;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Scope, ScopedJoinHandle, scope};
 
 use opendiskmap::{Hooks, Map, Options};
 use tempfile::TempDir;
@@ -76,4 +79,28 @@ impl Drop for Ends<'_> {
 
 pub fn until(done: &AtomicBool) -> impl Iterator<Item = usize> {
     (0..).take_while(|_| !done.load(Ordering::Relaxed))
+}
+
+/// A scope of threads, which are joined one by one when its own part is done: the thread sanitizer sees a join, and not
+/// the end of a scope.
+pub fn together<'env, R>(part: impl for<'scope> FnOnce(&Team<'scope, 'env>) -> R) -> R {
+    scope(|scope| {
+        let team = Team { scope, members: RefCell::default() };
+        let done = part(&team);
+        for member in team.members.take() {
+            member.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
+        done
+    })
+}
+
+pub struct Team<'scope, 'env: 'scope> {
+    scope: &'scope Scope<'scope, 'env>,
+    members: RefCell<Vec<ScopedJoinHandle<'scope, ()>>>,
+}
+
+impl<'scope> Team<'scope, '_> {
+    pub fn spawn(&self, work: impl FnOnce() + Send + 'scope) {
+        self.members.borrow_mut().push(self.scope.spawn(work));
+    }
 }

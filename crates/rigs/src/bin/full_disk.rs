@@ -152,6 +152,26 @@ fn put_again(map: &Map, model: &mut Model, next: &mut u32) -> Result<(), String>
     Ok(())
 }
 
+/// A backup to the same disk: whole, or `ERR_NO_SPACE` and nothing of it there.
+fn back_up(map: &Map, model: &Model, path: &Path) -> Result<bool, String> {
+    let target = path.join("backup");
+    let made = map.backup(&target, |_| Ok(()));
+    if made.is_ok() {
+        let copy = Map::open(&target, &Options { read_only: true, ..Options::default() });
+        let copy = copy.map_err(|error| format!("open of a backup: {error}"))?;
+        check(&copy, model).map_err(|why| format!("backup: {why}"))?;
+        copy.close().map_err(|error| error.to_string())?;
+        std::fs::remove_dir_all(&target).map_err(|error| error.to_string())?;
+    }
+    let left = std::fs::read_dir(path).map_err(|error| error.to_string())?.count();
+    match made {
+        _ if left != 1 => Err("a backup left something".into()),
+        Ok(()) => Ok(true),
+        Err(error) if error.code() == Code::NoSpace => Ok(false),
+        Err(error) => Err(format!("backup: {} {error}", error.code())),
+    }
+}
+
 fn scenario(path: &Path, shards: u32, background: bool) -> Result<String, String> {
     let options =
         Options { shards: Some(shards), hooks: Hooks { background, ..Hooks::default() }, ..Options::default() };
@@ -159,11 +179,15 @@ fn scenario(path: &Path, shards: u32, background: bool) -> Result<String, String
     let (mut model, mut next) = (Model::new(), 0);
     let first = fill(&map, &mut model, &mut next, 0)?;
     check(&map, &model)?;
+    if back_up(&map, &model, path)? {
+        return Err("a backup found room on a full disk".into());
+    }
     for round in 0..3u32 {
         // Every third key that is there, in an order that has nothing to do with the log's.
         let keys: Vec<_> = model.keys().skip(round as usize).step_by(3).cloned().collect();
         delete(&map, &mut model, &keys)?;
         check(&map, &model)?;
+        back_up(&map, &model, path)?;
         if !background {
             while map.compact_step().map_err(|error| error.to_string())? {}
         }
@@ -179,6 +203,9 @@ fn scenario(path: &Path, shards: u32, background: bool) -> Result<String, String
     check(&map, &model)?;
     put_again(&map, &mut model, &mut next)?;
     check(&map, &model)?;
+    if !back_up(&map, &model, path)? {
+        return Err("a backup found no room beside a small map".into());
+    }
     Ok(format!("{first} entries filled the disk"))
 }
 

@@ -70,15 +70,14 @@ fn run(verb: &Verb, prepared: &Prepared, image: &Path, path: &Path, fault: Fault
     copy(image, path).map_err(|error| error.to_string())?;
     let armed = Armed::from(prepared.operation);
     let closes = matches!(prepared.operation, Operation::Close);
-    let map = verb.start(path).map_err(|error| format!("the map does not open before it: {error}"))?;
+    let mut map = verb.start(path).map_err(|error| format!("the map does not open before it: {error}"))?;
     // For when the operation fails. Only the last handle closes the map.
     let kept = if closes { None } else { map.clone() };
     faults::arm(Some(fault));
-    let ended = armed.run(map, path, verb.shards);
-    let (failed, map) = match ended {
-        Ok(map) => (None, map),
-        Err(error) => (Some(error), kept.clone()),
-    };
+    let failed = armed.run(&mut map, path, verb.shards).err();
+    if failed.is_some() {
+        map = kept.clone();
+    }
     drop(kept);
     // A fault that stays meets the reads too, and the operation `read` is nothing else.
     let during = map.as_ref().map_or(Ok(Vec::new()), |map| asked(map, &prepared.old, &prepared.new))?;

@@ -69,7 +69,7 @@ fn change(files: &mut Files, words: &[(usize, usize)], change: &[u8; CHANGE]) {
         0 => words[place % words.len()],
         _ => {
             let file = change[0] as usize / 2 % files.names.len();
-            (file, place % files.bytes[file].len().max(8) & !7)
+            (file, (place % files.bytes[file].len().max(8)) & !7)
         }
     };
     let bytes = &mut files.bytes[file];

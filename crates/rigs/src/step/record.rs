@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::image::{Change, Image, PAGE};
 use super::trace::{Step, Traced};
-use crate::scenario::intent;
+use crate::scenario::{Fails, Shows, intent};
 
 /// What a stepped operation left: where it began, and every batch of changes that made a state not seen before.
 pub struct Recording {
@@ -30,7 +30,8 @@ type Intents = u16;
 
 impl Recording {
     /// Steps a stopped child until it stops itself again.
-    pub fn make(child: &mut Traced, root: &Path) -> io::Result<Self> {
+    pub fn make(child: &mut Traced, root: &Path, fails: Fails) -> io::Result<Self> {
+        child.fails = fails;
         let mut base = Image::default();
         for change in base.compare(root)? {
             base.apply(&change);
@@ -59,6 +60,7 @@ impl Recording {
                 }
             }
         }
+        child.fails = Fails::Nothing;
         if fault.is_none() && !recorder.now.compare(root)?.is_empty() {
             fault = Some("the files hold changes that no step was seen to make".into());
         }
@@ -71,19 +73,25 @@ impl Recording {
     }
 
     /// Whether an intent of this kind stood at any time.
-    pub fn shows(&self, intent: u64) -> bool {
+    pub fn stood(&self, intent: u64) -> bool {
         self.moments.iter().any(|moment| moment.intents & 1 << intent != 0)
+    }
+
+    /// Whether what is looked for was in the files at any time; a refusal is not seen there.
+    pub fn shows(&self, what: Shows) -> bool {
+        self.moments.iter().any(|moment| moment.shows(what))
     }
 
     /// The names of the intents that stood at any time.
     pub fn intents(&self) -> Vec<&'static str> {
-        (1..intent::NAMES.len()).filter(|kind| self.shows(*kind as u64)).map(|kind| intent::NAMES[kind]).collect()
+        (1..intent::NAMES.len()).filter(|kind| self.stood(*kind as u64)).map(|kind| intent::NAMES[kind]).collect()
     }
 
-    /// States in the middle of the operation that the intent names, or of anything if it names none, evenly spread.
-    pub fn interrupted(&self, intent: Option<u64>, count: usize) -> Vec<Image> {
-        let busy = |moment: &Moment| {
-            moment.fresh && intent.map_or_else(|| moment.tells(), |intent| moment.intents & 1 << intent != 0)
+    /// States in the middle of what shows an intent, or of anything that does not, evenly spread.
+    pub fn interrupted(&self, what: Shows, count: usize) -> Vec<Image> {
+        let busy = |moment: &Moment| match what {
+            Shows::Intent(_) => moment.fresh && moment.shows(what),
+            _ => moment.fresh && moment.tells(),
         };
         let all: Vec<_> = (0..self.moments.len()).filter(|&index| busy(&self.moments[index])).collect();
         // The first of them have hardly begun: the middles of as many parts are taken.
@@ -132,6 +140,18 @@ impl Recording {
 }
 
 impl Moment {
+    fn shows(&self, what: Shows) -> bool {
+        let any = |of: fn(&Change) -> bool, name: &str| {
+            self.changes.iter().any(|change| of(change) && change.name().starts_with(name))
+        };
+        match what {
+            Shows::Anything | Shows::Refusal => true,
+            Shows::Intent(intent) => self.intents & 1 << intent != 0,
+            Shows::Made(name) => any(|change| matches!(change, Change::Appear { .. }), name),
+            Shows::Gone(name) => any(|change| matches!(change, Change::Vanish { .. }), name),
+        }
+    }
+
     fn tells(&self) -> bool {
         self.intents != 0
             || self.changes.iter().any(|change| match change {

@@ -2,38 +2,35 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
 use nix::sys::wait::WaitStatus;
-use opendiskmap::Recovery;
 
-use super::child::{DRAWN, Place};
+use super::child::{DRAWN, Place, Reopen};
 use super::image::Image;
 use super::record::Recording;
 use super::trace::Traced;
+use crate::catalogue::CATALOGUE;
 use crate::check::{Checker, Outcome, Way, allowed, without};
-use crate::scenario::{CATALOGUE, TRIES, intent};
+use crate::model;
+use crate::scenario::{Fails, Scenario, Shows, TRIES, intent};
 
 /// What is to be stepped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     /// The scenario.
     pub of: String,
-    /// Not the operation itself but opening what a kill in the middle of it left: the second kill.
-    pub reopen: Option<Recovery>,
+    /// Not the operation itself but opening what a kill in the middle of it left: the second kill, and so on.
+    pub reopened: Vec<Reopen>,
     /// The crash rule that is left out: then something must be found.
     pub without: Option<&'static str>,
 }
 
 impl Task {
     pub fn name(&self) -> String {
-        let what = match self.reopen {
-            None => self.of.clone(),
-            Some(Recovery::Full) => format!("rebuild after {}", self.of),
-            Some(_) => format!("fix-up after {}", self.of),
-        };
+        let what = self.reopened.iter().fold(self.of.clone(), |of, how| format!("{} after {of}", how.name()));
         match self.without {
             None => what,
             Some(rule) => format!("{what} without {rule}"),
@@ -41,17 +38,12 @@ impl Task {
     }
 }
 
-/// What was stepped.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Operation,
-    Reopen(Recovery),
-}
-
 #[derive(Clone)]
 pub struct Limits {
-    /// The most states of one operation that are opened.
-    pub states: usize,
+    /// The most states of one operation that are opened; `None`: all.
+    pub states: Option<usize>,
+    /// The most of one that opens what a kill left.
+    pub again: usize,
     /// How many interrupted states are opened under stepping, for a second kill.
     pub reopened: usize,
     /// Every how many opened states one is opened with a full rebuild as well.
@@ -108,20 +100,38 @@ impl Lane {
     }
 
     fn task(&mut self, task: &Task, row: &mut Row) -> io::Result<()> {
-        let Some(recovery) = task.reopen else {
-            let recording = self.record(&task.of)?;
-            return self.open_states(&recording, Kind::Operation, row);
-        };
-        let how = if recovery == Recovery::Full { "full" } else { "auto" };
-        let shows = CATALOGUE.iter().find(|scenario| scenario.name == task.of).and_then(|scenario| scenario.shows);
-        for image in self.record(&task.of)?.interrupted(shows, self.limits.reopened) {
+        let recording = self.record(&task.of)?;
+        if task.reopened.is_empty() {
+            return self.open_states(&recording, task, row);
+        }
+        let shows = scenario(&task.of).map_or(Shows::Anything, |scenario| scenario.shows);
+        self.reopen(&recording, shows, &task.reopened, task, row)
+    }
+
+    /// Opens, under stepping, what a kill left, and what a kill in that left, and so on.
+    fn reopen(
+        &mut self,
+        recording: &Recording,
+        shows: Shows,
+        how: &[Reopen],
+        task: &Task,
+        row: &mut Row,
+    ) -> io::Result<()> {
+        let Some((first, then)) = how.split_first() else { return self.open_states(recording, task, row) };
+        for image in recording.interrupted(shows, self.limits.reopened) {
             let place = self.place()?;
             fs::remove_dir_all(&place.root)?;
             image.write_to(&place.root)?;
-            let mut child = self.spawn(&["reopen", how])?;
-            let recording = Recording::make(&mut child, &place.root)?;
-            child.kill()?;
-            self.open_states(&recording, Kind::Reopen(recovery), row)?;
+            let mut child = self.spawn(&["reopen", first.name()])?;
+            let mut recording = Recording::make(&mut child, &place.root, Fails::Nothing)?;
+            match child.go_on()? {
+                Ok(()) => child.kill()?,
+                Err(status) => recording.fault = Some(format!("the open fails: {status:?}")),
+            }
+            if *first == Reopen::ReadOnly && recording.distinct() > 1 {
+                recording.fault = Some("an open to read has changed a file".into());
+            }
+            self.reopen(&recording, Shows::Anything, then, task, row)?;
         }
         Ok(())
     }
@@ -142,22 +152,34 @@ impl Lane {
 
     /// Steps a scenario's operations until one is what the scenario is named for.
     fn record(&self, name: &str) -> io::Result<Recording> {
-        let scenario = CATALOGUE.iter().find(|scenario| scenario.name == name);
-        let shows = scenario.and_then(|scenario| scenario.shows);
+        let scenario = scenario(name);
+        let shows = scenario.map_or(Shows::Anything, |scenario| scenario.shows);
+        let fails = scenario.map_or(Fails::Nothing, |scenario| scenario.fails);
         let crippled = self.limits.crippled || self.rule.is_some();
-        let found = |tried: usize, recording: &Recording| match shows {
-            // What is drawn may find nothing to do: one of the next ones counts then, if any does.
-            None => recording.distinct() > 1 || !name.starts_with(DRAWN) || tried == 12,
-            // An intent that is left out cannot show. What a table's rewrite stores is far more than what a put does.
-            Some(intent::TABLE) if crippled => recording.distinct() > 200,
-            Some(_) if crippled => recording.distinct() > 1,
-            Some(intent) => recording.shows(intent),
+        let models = self.place()?.models;
+        let found = |tried: usize, recording: &Recording| -> io::Result<bool> {
+            Ok(match shows {
+                // What is drawn may find nothing to do: one of the next ones counts then, if any does.
+                Shows::Anything => recording.distinct() > 1 || !name.starts_with(DRAWN) || tried == 12,
+                // An intent that is left out cannot show. What a table's rewrite stores is far more than what a put does.
+                Shows::Intent(intent::TABLE) if crippled => recording.distinct() > 200,
+                Shows::Intent(_) if crippled => recording.distinct() > 1,
+                Shows::Refusal => model::load_all(&models)?.len() == 1,
+                what => recording.shows(what),
+            })
         };
         let _ = fs::remove_dir_all(&self.work);
         let mut child = self.spawn(&["child", name])?;
         for tried in 0..TRIES {
-            let recording = Recording::make(&mut child, &self.place()?.root)?;
-            if recording.fault.is_some() || found(tried, &recording) {
+            let recording = Recording::make(&mut child, &self.place()?.root, fails)?;
+            if recording.fault.is_some() {
+                child.kill()?;
+                return Ok(recording);
+            }
+            if let Err(status) = child.go_on()? {
+                return Err(io::Error::other(format!("the operation fails: {status:?}")));
+            }
+            if found(tried, &recording)? {
                 child.kill()?;
                 return Ok(recording);
             }
@@ -170,7 +192,7 @@ impl Lane {
         Err(io::Error::other("no operation of the script was what the scenario is named for"))
     }
 
-    fn open_states(&mut self, recording: &Recording, kind: Kind, row: &mut Row) -> io::Result<()> {
+    fn open_states(&mut self, recording: &Recording, task: &Task, row: &mut Row) -> io::Result<()> {
         row.instructions += recording.steps;
         row.distinct += recording.distinct();
         row.intents.extend(recording.intents());
@@ -180,22 +202,33 @@ impl Lane {
         }
         let place = self.place()?;
         let state = self.work.join("state");
-        let few = recording.distinct() <= self.limits.states.min(120);
-        // What a control must find may be in few states and show only in use.
-        let full_every = if few || self.rule.is_some() { 1 } else { self.limits.full_every };
+        let scenario = scenario(&task.of);
         let limits = self.limits.clone();
-        recording.replay(limits.states, |at, image| {
+        let most = match (limits.states, scenario, task.reopened.is_empty()) {
+            (None, ..) => usize::MAX,
+            (Some(states), Some(scenario), true) => states.min(scenario.sample),
+            (Some(states), None, true) => states,
+            (Some(states), _, false) => states.min(limits.again),
+        };
+        let few = recording.distinct() <= most.min(120);
+        // What a control must find may be in few states and show only in use.
+        let full_every = if few || self.rule.is_some() { 1 } else { limits.full_every };
+        let trusted = scenario.is_none_or(|scenario| scenario.trusted);
+        recording.replay(most, |at, image| {
             row.opened += 1;
             let full = row.opened.is_multiple_of(full_every);
-            let ways = match kind {
-                Kind::Reopen(Recovery::Full) => &[Way::Resume][..],
-                _ if full => &[Way::Use, Way::Rebuild],
-                _ => &[Way::Trust],
+            let ways = match task.reopened.last() {
+                Some(Reopen::Rebuild) => &[Way::Resume][..],
+                Some(Reopen::Reboot) => &[Way::Reboot],
+                _ if full && trusted => &[Way::ReadOnly, Way::Use, Way::Rebuild],
+                _ if full => &[Way::ReadOnly, Way::Resume, Way::Rebuild],
+                _ if trusted => &[Way::Trust],
+                _ => &[Way::Resume],
             };
             row.full += usize::from(ways.contains(&Way::Rebuild));
             for &way in ways {
                 image.write_to(&state)?;
-                let told = self.checker.ask(way, &state.join("map"), &place.old, &place.new)?;
+                let told = self.checker.ask(way, &state.join("map"), &place.models)?;
                 fs::remove_dir_all(&state)?;
                 if let Ok(outcome) = told {
                     match row.outcomes.last_mut() {
@@ -204,7 +237,7 @@ impl Lane {
                     }
                 }
                 let told =
-                    told.and_then(|outcome| match kind != Kind::Operation || allowed(outcome, at.first, at.last) {
+                    told.and_then(|outcome| match !task.reopened.is_empty() || allowed(outcome, at.first, at.last) {
                         true => Ok(()),
                         false if at.last => Err("the call returned, but its effect is gone".to_string()),
                         false => Err("the effect is there before the call began".to_string()),
@@ -224,17 +257,16 @@ impl Lane {
     }
 }
 
-/// Leaves a bad state where it can be looked at, with the two models beside it.
+fn scenario(name: &str) -> Option<&'static Scenario> {
+    CATALOGUE.iter().find(|scenario| scenario.name == name)
+}
+
+/// Leaves a bad state where it can be looked at, with the models beside it.
 fn keep(limits: &Limits, name: &str, image: &Image, place: &Place) -> io::Result<String> {
     let Some(keep) = &limits.keep else { return Ok(String::new()) };
     let path = keep.join(name.replace([' ', ','], "-"));
     let _ = fs::remove_dir_all(&path);
     image.write_to(&path)?;
-    copy(&place.old, &path.join("old"))?;
-    copy(&place.new, &path.join("new"))?;
+    fs::copy(&place.models, path.join("models"))?;
     Ok(format!(" [kept: {}]", path.display()))
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::copy(from, to).map(drop)
 }

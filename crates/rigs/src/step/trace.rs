@@ -22,6 +22,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::scenario::Fails;
+
 /// What the instruction that just ran can have done.
 pub enum Step {
     Nothing,
@@ -68,6 +70,8 @@ pub struct Traced {
     regions: Vec<Region>,
     watch: Watch,
     pub steps: u64,
+    /// These calls are not made, and fail.
+    pub fails: Fails,
 }
 
 impl Traced {
@@ -90,6 +94,7 @@ impl Traced {
             regions: Vec::new(),
             watch,
             steps: 0,
+            fails: Fails::Nothing,
         };
         traced.map_again()?;
         Ok(Ok(traced))
@@ -161,6 +166,11 @@ impl Traced {
                 }
             }
         }
+        let failure = call.and_then(|call| failure(self.fails, call));
+        if failure.is_some() {
+            // There is no such call, so nothing happens but that the answer is another.
+            ptrace::setregs(self.pid, user_regs_struct { rax: u64::MAX, ..self.registers })?;
+        }
         ptrace::step(self.pid, None)?;
         match waitpid(self.pid, None)? {
             WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
@@ -168,6 +178,11 @@ impl Traced {
             other => return Ok(Step::Ended(format!("{other:?}"))),
         }
         self.registers = ptrace::getregs(self.pid)?;
+        if let Some(errno) = failure {
+            self.registers.rax = i64::from(-errno) as u64;
+            ptrace::setregs(self.pid, self.registers)?;
+            return Ok(Step::Nothing);
+        }
         if let Some(call) = call {
             if MAPPING.contains(&call) {
                 self.map_again()?;
@@ -285,6 +300,15 @@ fn value(registers: &user_regs_struct, register: Register) -> Option<u64> {
         _ => return None,
     };
     Some(if register.size() == 4 { value & 0xffff_ffff } else { value })
+}
+
+/// The error that a call is to fail with.
+fn failure(fails: Fails, call: i64) -> Option<i32> {
+    match (fails, call) {
+        (Fails::Allocation, libc::SYS_fallocate) => Some(libc::ENOSPC),
+        (Fails::Sync, libc::SYS_msync | libc::SYS_fsync | libc::SYS_fdatasync) => Some(libc::EIO),
+        _ => None,
+    }
 }
 
 const MAPPING: [i64; 3] = [libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mremap];
