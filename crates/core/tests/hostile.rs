@@ -171,6 +171,10 @@ fn a_creation_that_was_cut_off_is_finished_and_nothing_else_is_created_over() {
             assert_eq!(refused.code(), Code::NotFound, "{name} of {length} zeros");
             assert!(state(&path) == before);
             open(&path, &quiet(1)).unwrap();
+            // After a power cut a first checkpoint may hold anything: its name and length say whose it is.
+            if (name, length) == ("CHECKPOINT.new", 4096) {
+                continue;
+            }
             // Bytes that nobody wrote for a map are not an unfinished creation.
             let path = temp.path().join(format!("{name}-{length}-foreign"));
             fs::create_dir(&path).unwrap();

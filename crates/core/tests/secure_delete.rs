@@ -156,14 +156,22 @@ fn what_an_open_deletes_is_overwritten() {
         map.put(&key(number), &value(number)).unwrap();
     }
     map.put(b"long", &[SECRET, &vec![b'.'; 300_000]].concat()).unwrap();
-    map.close().unwrap();
-    let mut blocks = Blocks::default();
-    // What a killed process may have left: files that nothing names any more.
-    for (from, to) in [("seg-", "seg-00-00000001-000000aa"), ("ext-", "ext-01-00000001-000000aa")] {
+    let find = |from: &str| {
         let names = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let name = names.into_iter().find(|name| name.starts_with(from)).unwrap();
-        fs::copy(path.join(name), path.join(to)).unwrap();
-    }
+        names.into_iter().find(|name| name.starts_with(from)).unwrap()
+    };
+    // What a killed process may have left: files that nothing names any more.
+    let extent = find("ext-");
+    let aside = directory.path().join("aside");
+    fs::copy(path.join(&extent), &aside).unwrap();
+    map.remove(b"long").unwrap();
+    map.flush().unwrap();
+    settle(&map);
+    assert!(!path.join(&extent).exists());
+    map.close().unwrap();
+    fs::rename(aside, path.join(extent)).unwrap();
+    fs::copy(path.join(find("seg-")), path.join("seg-00-00000001-000000aa")).unwrap();
+    let mut blocks = Blocks::default();
     blocks.see(&path);
     for recovery in [None, Some(opendiskmap::Recovery::Full)] {
         let map = Map::open(&path, &Options { recovery, ..secure() }).unwrap();

@@ -142,7 +142,7 @@ pub(crate) fn open(
                 return Ok(Opened { medium, shards, checkpoints, checkpoint, recovery });
             }
             // What is derived is damaged; the log is asked instead.
-            Err(error) if error.is_of_index() => {}
+            Err(error) if error.is_of_index() || error.code() == Code::FileGone => {}
             Err(error) => return Err(error),
         }
         drop(shards);

@@ -231,6 +231,10 @@ impl Instance {
 
     /// Somebody may have deleted or replaced the directory under us: then what we write goes nowhere.
     pub fn check_files(&self) -> Result<()> {
+        // Who only reads may have made `HEAD` and the index in memory.
+        if !self.medium.writable {
+            return Ok(());
+        }
         let head = self.medium.check_file(names::HEAD, Some(self.head_id), head::LEN as u64);
         let gone = match head {
             Ok(()) => self.medium.dir.is_gone().unwrap_or(false),

@@ -391,7 +391,9 @@ fn check_unfinished(dir: &Dir, path: &Path) -> Result<()> {
             }
             // Whole only under its next name.
             Some(Name::Checkpoint) if name == names::FIRST_CHECKPOINT => {
-                dir.file_len(name).is_ok_and(|len| len % PAGE as u64 == 0)
+                let in_pages = |len: u64| len > 0 && len % PAGE as u64 == 0;
+                dir.file_len(name).is_ok_and(in_pages)
+                    || is_ours(name, PAGE, &|bytes| is_blank_or(bytes, CHECKPOINT_MAGIC))
             }
             Some(Name::Checkpoint) => is_ours(name, PAGE, &|bytes| is_blank_or(bytes, CHECKPOINT_MAGIC)),
             Some(Name::Owner) => is_ours(name, OWNER_LEN, &|bytes| bytes.iter().all(u8::is_ascii_digit)),
