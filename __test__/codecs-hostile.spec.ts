@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { DiskMap, DiskMapError } from '../index.js'
 import { fail } from '../lib/errors.js'
 import { BYTES, native as addon, TEXT } from '../lib/native.js'

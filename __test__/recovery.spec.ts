@@ -32,7 +32,7 @@ test('onRecovery is called once, before open returns, after a kill and after a r
   DiskMap.open(path, { ...codecs, shards: 2, onRecovery }).close()
   DiskMap.open(path, { ...codecs, onRecovery }).close()
   t.deepEqual(reports, [], 'a map that was made or had been closed recovers nothing')
-  const writer = start(t, 'writes.mjs', path, '1', '0')
+  const writer = start(t, 'writes.mjs', path)
   await firstLine(writer)
   writer.kill('SIGKILL')
   await once(writer, 'exit')

@@ -65,6 +65,8 @@ test('another secureDelete than the open map has is ERR_OPTIONS_MISMATCH', (t) =
     map.close()
   }
   for (const bad of [1, 'yes', null]) {
-    fails(t, 'ERR_INVALID_ARGUMENT', () => DiskMap.open(path, { secureDelete: bad as unknown as boolean }))
+    fails(t, 'ERR_INVALID_ARGUMENT', () =>
+      DiskMap.open(path, { secureDelete: bad as unknown as boolean }),
+    )
   }
 })

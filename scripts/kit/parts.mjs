@@ -87,7 +87,6 @@ async function cut(args) {
  */
 const sim = (...args) => runRig('sim', ['--features', 'negative-controls', '--', ...args], CONTROLS)
 
-
 /** Each target for so long, beginning with the corpus that is kept; what it finds is left in fuzz/artifacts. */
 async function fuzz() {
   const has = await run('cargo', ['+nightly', 'fuzz', '--version'], { show: 'nothing' })
