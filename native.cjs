@@ -841,4 +841,5 @@ module.exports.limits = nativeBinding.limits
 module.exports.meta = nativeBinding.meta
 module.exports.open = nativeBinding.open
 module.exports.openAsync = nativeBinding.openAsync
+module.exports.salvage = nativeBinding.salvage
 module.exports.scratch = nativeBinding.scratch

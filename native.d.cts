@@ -48,6 +48,7 @@ export interface NativeOptions {
   /** Milliseconds; -1 is never. */
   flushInterval?: number
   recovery?: 'auto' | 'full'
+  onCorrupt?: 'throw' | 'quarantine'
   mode?: number
   secureDelete?: boolean
   capacityEntries?: number
@@ -66,6 +67,9 @@ export declare function open(path: string, options: NativeOptions, fail: (code: 
  * the map is closed again.
  */
 export declare function openAsync(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): { opened: Promise<object>, progress: () => { bytes: number, totalBytes: number } | undefined }
+
+/** A job that writes what verifies of the directory `from` to a new map in `to`; keys of what is damaged are not told. */
+export declare function salvage(from: string, to: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object
 
 /** This environment's scratch: key bytes first, value bytes from 65,536 on. */
 export declare function scratch(): ArrayBuffer

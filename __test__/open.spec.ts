@@ -80,7 +80,7 @@ test('a path that is none is ERR_INVALID_ARGUMENT', (t) => {
 
 test('an option that does not exist is ERR_INVALID_ARGUMENT and named', (t) => {
   const path = freshPath(t)
-  const coming = ['views', 'onCorrupt']
+  const coming = ['views']
   for (const name of [...coming, 'Key', 'readonly', '']) {
     const error = fails(t, 'ERR_INVALID_ARGUMENT', () =>
       DiskMap.open(path, { ...codecs, [name]: undefined }),

@@ -7,6 +7,7 @@ import type { CodecVerb, ValueCodec } from './codecs/types.js'
 import { entry, type Entry } from './entry.js'
 import { badArgument, describe, fail } from './errors.js'
 import { EntryIterator, type Part } from './iterator.js'
+import { checkJob, type JobOptions } from './job.js'
 import { getAsync } from './later.js'
 import { native, TEXT, type NativeHandle } from './native.js'
 import {
@@ -19,6 +20,7 @@ import { tellRecovery, watch } from './recovery.js'
 import type { DiskMapStats } from './stats.js'
 import { getOrInsert, getOrInsertComputed, update, type Delete } from './update.js'
 import { bindVerbs, type Verbs } from './verbs.js'
+import { verify, type VerifyReport } from './verify.js'
 
 // `new DiskMap()` has no map to stand for: only `open` knows this.
 const opening = Symbol('opening')
@@ -371,6 +373,21 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    */
   async compact(): Promise<void> {
     await this.#verbs.native.compact()
+  }
+
+  /**
+   * Checks every record, every slot and counter of the index and every value in a file of its own, off the event loop,
+   * while others read and write: a writer waits for a fraction of a millisecond at a time. Damage does not reject the
+   * promise; the report lists it. Nothing is changed. What the system has in its cache is what is checked.
+   *
+   * @param options See {@link JobOptions}.
+   * @throws {DiskMapError} `ERR_CLOSED` if this map is closed meanwhile; and what the signal gives as its reason.
+   * @example
+   * const { ok, errors } = await map.verify({ signal: AbortSignal.timeout(60_000) })
+   * if (!ok) console.error(errors)
+   */
+  async verify(options?: JobOptions): Promise<VerifyReport<K>> {
+    return verify(this.#verbs, checkJob(options))
   }
 
   /**

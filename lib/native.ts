@@ -24,6 +24,7 @@ export interface NativeOptions {
   /** Milliseconds; -1: never. */
   flushInterval?: number
   recovery?: 'auto' | 'full'
+  onCorrupt?: 'throw' | 'quarantine'
   mode?: number
   secureDelete?: boolean
   capacityEntries?: number
@@ -48,6 +49,42 @@ export interface StoredCodecs {
   keyParam: Buffer
   value: string
   valueParam: Buffer
+}
+
+/** A long call: its promise, and what watches it and calls it off. */
+export interface NativeJob<T> {
+  promise: Promise<T>
+  /** Bytes that were dealt with. */
+  progress(): number
+  /** Bytes that there were to deal with when it began; 0 before. */
+  total(): number
+  /** It ends soon, with `ERR_CLOSED`. */
+  cancel(): void
+}
+
+/** A damaged place; the key as it is stored. */
+export interface NativeDamage {
+  code: string
+  file: string
+  offset: number
+  key?: Buffer
+}
+
+/** What a verification found. */
+export interface NativeVerification {
+  records: number
+  bytes: number
+  errors: NativeDamage[]
+  errorCount: number
+}
+
+/** What a salvage did. */
+export interface NativeSalvage {
+  records: number
+  bytes: number
+  dropped: number
+  errors: NativeDamage[]
+  errorCount: number
 }
 
 /** The verbs of one map, for one lane of keys and one of values. Every member is a closure; none needs `this`. */
@@ -93,6 +130,7 @@ export interface NativeMap {
   flush(): Promise<void>
   flushSync(): void
   compact(): Promise<void>
+  verify(): NativeJob<NativeVerification>
   backup(path: string): NativeBackup
   stats(): object
   identity(): NativeIdentity
@@ -141,6 +179,7 @@ export interface Addon {
   open(path: string, options: NativeOptions, fail: Fail): NativeHandle
   openAsync(path: string, options: NativeOptions, fail: Fail): NativeOpening
   attach(identity: NativeIdentity, options: NativeOptions, fail: Fail): NativeHandle
+  salvage(from: string, to: string, options: NativeOptions, fail: Fail): NativeJob<NativeSalvage>
 }
 
 /** The only way to the addon: no other module imports it. */

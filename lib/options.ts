@@ -45,6 +45,15 @@ export interface DiskMapOptions<K, V> {
    */
   recovery?: 'auto' | 'full' | undefined
   /**
+   * What to do if the part of the log that was durable is found damaged when the index has to be made from it.
+   * `'throw'`: `open` throws `ERR_CORRUPT`. `'quarantine'`: it opens, `stats().damage` lists what does not verify, and the
+   * parts of the map (see `shards`) in which that is are set aside, untouched: every verb that needs one throws
+   * `ERR_CORRUPT`, since the newest value of any of their keys may be what is lost. All other keys are served. Of a value in a
+   * file of its own only its key is lost. {@link salvage} writes what is whole to a new map. Another value than the
+   * map is open with is `ERR_OPTIONS_MISMATCH`. Default: `'throw'`, or what the map is open with.
+   */
+  onCorrupt?: 'throw' | 'quarantine' | undefined
+  /**
    * What a new map is made for: so many entries, and so many bytes of keys and values together, once encoded. Up to there
    * no table of the index is split and no file is made. Whole numbers; together at most 2^31 entries and about 800 MiB for
    * each shard. Counts when the map is made. Default: none; a map grows as it is filled.
@@ -96,6 +105,7 @@ const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapAsyncOptions<unknow
   'shards',
   'flushInterval',
   'recovery',
+  'onCorrupt',
   'mode',
   'secureDelete',
   'capacity',
@@ -114,7 +124,7 @@ export function checkOptions<K, V>(
   // Each property is read once, so that a getter cannot show the check something else.
   const stated = options as DiskMapAsyncOptions<K, V>
   const { key, value, create, readOnly, shards, flushInterval } = stated
-  const { recovery, mode, secureDelete, capacity, onRecovery, onProgress } = stated
+  const { recovery, onCorrupt, mode, secureDelete, capacity, onRecovery, onProgress } = stated
   const native = nativeOptions(flag('create', create, true), flag('readOnly', readOnly, false))
   if (native.readOnly) native.create = false
   if (shards !== undefined) {
@@ -133,6 +143,12 @@ export function checkOptions<K, V>(
       throw badArgument("The option recovery must be 'auto' or 'full'.")
     }
     native.recovery = recovery
+  }
+  if (onCorrupt !== undefined) {
+    if (onCorrupt !== 'throw' && onCorrupt !== 'quarantine') {
+      throw badArgument("The option onCorrupt must be 'throw' or 'quarantine'.")
+    }
+    native.onCorrupt = onCorrupt
   }
   if (mode !== undefined) native.mode = whole('mode', mode, 0, 0o777)
   if (secureDelete !== undefined) native.secureDelete = flag('secureDelete', secureDelete, false)
@@ -239,7 +255,8 @@ function callback(name: string, value: unknown): void {
   }
 }
 
-function whole(name: string, value: unknown, min: number, max: number): number {
+/** An option that is an integer in a range. */
+export function whole(name: string, value: unknown, min: number, max: number): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     throw badArgument(
       `The option ${name} must be an integer from ${min} to ${max}, not ${describe(value)}.`,

@@ -1,4 +1,5 @@
 import type { DiskMapRecovery } from './recovery.js'
+import type { Damage } from './verify.js'
 
 /**
  * What a map holds and uses, over all threads. Sizes are in bytes. Taken part by part: while others write, not of one
@@ -45,6 +46,11 @@ export interface DiskMapStats {
   readonly instance: number
   /** Where the map was first opened in this process. */
   readonly path: string
+  /**
+   * What the open found damaged, with `onCorrupt: 'quarantine'`; of more than 1,000 places the first. Keys are given as they
+   * are stored.
+   */
+  readonly damage: readonly Damage<Uint8Array>[]
   /** What opening the map had to do. */
   readonly recovery: DiskMapRecovery
 }

@@ -51,6 +51,10 @@
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(loom))]
+mod control;
+#[cfg(not(loom))]
+mod damage;
+#[cfg(not(loom))]
 mod durability;
 mod error;
 #[cfg(not(loom))]
@@ -97,6 +101,10 @@ pub mod trace {
 }
 
 #[cfg(not(loom))]
+pub use control::Control;
+#[cfg(not(loom))]
+pub use damage::{Damage, Damages};
+#[cfg(not(loom))]
 pub use durability::report::{Reason, RebuildProgress, Recovery as OpenReport, ShardRecovery};
 #[cfg(not(loom))]
 pub use front::{
@@ -105,8 +113,8 @@ pub use front::{
 };
 #[cfg(not(loom))]
 pub use map::{
-    Amount, BackupProgress, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, Options, Page,
-    Progress, Recovery, Stats,
+    Amount, BackupProgress, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, OnCorrupt,
+    Options, Page, Progress, Recovery, Salvage, Stats, Verification, salvage,
 };
 
 /// What the crash rigs ask for and no release build has.

@@ -190,6 +190,14 @@ impl Medium {
         }
     }
 
+    /// Whether the header of a mapped file that is no segment is still what it has to be.
+    pub fn header_verifies(&self, region: &Region, kind: Kind, shard: u32, id: u64) -> bool {
+        Header::decode(&header_bytes(region), kind, &self.keys).is_some_and(|header| {
+            let is_own = header.shard == shard && header.id == id && header.length == region.len() as u64;
+            is_own && header.predecessor == 0
+        })
+    }
+
     /// Deletes a file; one that is already gone is as good. With `secure`, records are overwritten first: a file that cannot
     /// be stays, nobody's, until the pass after the next open tries again.
     pub fn remove(&self, name: &str) {
@@ -250,6 +258,14 @@ impl Medium {
             crate::signal::raise();
         }
     }
+}
+
+fn header_bytes(region: &Region) -> [u8; file::HEADER] {
+    let mut bytes = [0; file::HEADER];
+    for (at, word) in bytes.chunks_exact_mut(8).enumerate() {
+        word.copy_from_slice(&region.load(at * 8).to_le_bytes());
+    }
+    bytes
 }
 
 /// A shard's page of `HEAD`.

@@ -9,6 +9,7 @@ mod batch;
 #[allow(unsafe_code)]
 mod call;
 mod handle;
+mod job;
 mod later;
 mod recovery;
 mod verbs;
@@ -19,7 +20,7 @@ use napi::bindgen_prelude::{BigInt, JsValue, Uint8Array, Unknown};
 use napi::sys::napi_env;
 use napi::{Env, Status};
 use napi_derive::napi;
-use opendiskmap::{Capacity, Code, Codec, Identity, Map, Options, RebuildProgress, Recovery};
+use opendiskmap::{Capacity, Code, Codec, Control, Identity, Map, OnCorrupt, Options, RebuildProgress, Recovery};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct NativeOptions {
     pub flush_interval: Option<f64>,
     #[napi(ts_type = "'auto' | 'full'")]
     pub recovery: Option<String>,
+    #[napi(ts_type = "'throw' | 'quarantine'")]
+    pub on_corrupt: Option<String>,
     pub mode: Option<u32>,
     pub secure_delete: Option<bool>,
     pub capacity_entries: Option<f64>,
@@ -151,6 +154,35 @@ pub fn attach(env: Env, identity: NativeIdentity, options: NativeOptions, fail: 
     })
 }
 
+/// A job that writes what verifies of the directory `from` to a new map in `to`; keys of what is damaged are not told.
+#[napi(
+    ts_args_type = "from: string, to: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error",
+    ts_return_type = "object"
+)]
+pub fn salvage(env: Env, from: String, to: String, options: NativeOptions, fail: Unknown) -> napi::Result<Raw> {
+    export(env, fail, |env, fail| {
+        let options = engine_options(&options);
+        let control = Arc::new(Control::default());
+        let watched = Arc::clone(&control);
+        let promised = promise(
+            env,
+            fail,
+            move || opendiskmap::salvage(from, to, &options, &watched),
+            |env, report| {
+                let members = [
+                    ("records", call::number(env, report.records as f64)?),
+                    ("bytes", call::number(env, report.bytes as f64)?),
+                    ("dropped", call::number(env, report.dropped as f64)?),
+                    ("errors", job::damages(env, report.errors())?),
+                    ("errorCount", call::number(env, report.error_count() as f64)?),
+                ];
+                Ok(Value::Raw(call::object(env, &members)?))
+            },
+        );
+        job::job(env, fail, control, promised)
+    })
+}
+
 /// Runs the body of an exported function that throws what `fail` makes.
 fn export(env: Env, fail: Unknown, body: impl FnOnce(napi_env, &Rc<Fail>) -> Outcome) -> napi::Result<Raw> {
     let env = env.raw();
@@ -186,6 +218,10 @@ fn engine_options(options: &NativeOptions) -> Options {
             .recovery
             .as_ref()
             .map(|recovery| if recovery == "full" { Recovery::Full } else { Recovery::Auto }),
+        on_corrupt: options
+            .on_corrupt
+            .as_ref()
+            .map(|choice| if choice == "quarantine" { OnCorrupt::Quarantine } else { OnCorrupt::Throw }),
         mode: options.mode,
         secure_delete: options.secure_delete,
         capacity: match (options.capacity_entries, options.capacity_bytes) {

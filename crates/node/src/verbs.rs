@@ -5,9 +5,10 @@ use crate::call::{
     Call, Failure, Outcome, Text, Value, bigint, buffer, function, number, object, promise, string, text,
 };
 use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
+use crate::job::{damages, job};
 use crate::recovery;
 use napi::sys::{napi_env, napi_value};
-use opendiskmap::{Amount, BackupProgress, Code, Cursor, Error, NumberType, Page, Stats};
+use opendiskmap::{Amount, BackupProgress, Code, Control, Cursor, Error, NumberType, Page, Stats};
 use std::cell::RefCell;
 use std::ops::DerefMut;
 use std::rc::Rc;
@@ -202,6 +203,29 @@ fn compact(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     promise(call.env(), &bound.handle.fail, move || map.compact(), |_, ()| Ok(Value::Undefined))
 }
 
+/// A job whose promise gives the report; keys as they are stored.
+fn verify(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let (env, fail) = (call.env(), &bound.handle.fail);
+    let map = Arc::clone(&*bound.handle.map()?);
+    let control = Arc::new(Control::default());
+    let watched = Arc::clone(&control);
+    let promised = promise(
+        env,
+        fail,
+        move || map.verify_with(&watched),
+        |env, report| {
+            let members = [
+                ("records", number(env, report.records as f64)?),
+                ("bytes", number(env, report.bytes as f64)?),
+                ("errors", damages(env, report.errors())?),
+                ("errorCount", number(env, report.error_count() as f64)?),
+            ];
+            Ok(Value::Raw(object(env, &members)?))
+        },
+    );
+    job(env, fail, control, promised)
+}
+
 /// How a backup is doing, as its thread in the pool and JavaScript both see it.
 #[derive(Default)]
 struct Backup {
@@ -280,12 +304,13 @@ fn stats(call: &mut Call<'_>, bound: &Bound) -> Outcome {
         ("checkpoints", stats.checkpoints),
         ("instance", stats.instance),
     ];
-    let mut members = Vec::with_capacity(numbers.len() + 2);
+    let mut members = Vec::with_capacity(numbers.len() + 3);
     for (name, value) in numbers {
         members.push((name, number(env, value as f64)?));
     }
     members.push(("path", text(env, &stats.path)?));
     members.push(("recovery", recovery));
+    members.push(("damage", damages(env, stats.damage.list())?));
     Ok(Value::Raw(object(env, &members)?))
 }
 
@@ -397,6 +422,7 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "flush"(0): flush,
             "flushSync"(0): flush_sync,
             "compact"(0): compact,
+            "verify"(0): verify,
             "backup"(3): backup,
             "stats"(0): stats,
             "identity"(0): identity,

@@ -135,6 +135,16 @@ impl Checkpoints {
         Ok(checkpoints)
     }
 
+    /// The number of the newest checkpoint.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The file that it stands in.
+    pub fn current(&self) -> usize {
+        self.current
+    }
+
     /// Writes a checkpoint to the file whose turn it is and makes it durable. All that it speaks of is durable already.
     pub fn write(&mut self, mut checkpoint: Checkpoint) -> Result<()> {
         let turn = if holds(Rule::TwoCheckpoints) { 1 - self.current } else { self.current };

@@ -24,6 +24,8 @@ use std::time::Instant;
 pub(crate) struct Terms {
     pub writable: bool,
     pub full: bool,
+    /// Damage of the log does not keep the map from opening.
+    pub quarantine: bool,
     /// A test hook: copied files are taken for the originals.
     pub same_files: bool,
     /// Files that held records are overwritten before they are deleted.
@@ -65,6 +67,7 @@ fn fresh_medium(dir: Dir, checkpoint: &Checkpoint, terms: &Terms) -> Result<Medi
     let blank = Region::anonymous(PAGE).map_err(|error| Error::os("reserve memory", &error))?;
     let mut medium = medium_over(dir, checkpoint, terms, false, blank)?;
     let region = medium.create(names::HEAD, Kind::Head, 0, 0, head::LEN, 0)?;
+    region.store(head::SUM_KEY, checkpoint.keys.sum);
     for shard in 0..MAX_SHARDS {
         region.store(head::shard(shard) + head::GENERATION, u64::from(checkpoint.generation));
     }
@@ -214,7 +217,12 @@ fn rebuild(
     let plans = {
         let old = shards(&medium, &checkpoint);
         let plans = parallel::map(outer, &old, |number, shard| {
-            shard.plan(&checkpoint.shards[number], &paths[number], clears[number], inner, &terms.progress)
+            let state = &checkpoint.shards[number];
+            match shard.plan(state, &paths[number], clears[number], inner, &terms.progress) {
+                // Set aside below.
+                Err(error) if terms.quarantine && error.code() == Code::Corrupt => Ok(None),
+                plan => plan.map(Some),
+            }
         });
         plans.into_iter().collect::<Result<Vec<_>>>()?
     };
@@ -226,13 +234,15 @@ fn rebuild(
         checkpoint.boot = if holds(Rule::VoidRebuild) { [0; 16] } else { terms.boot };
         checkpoints.write(checkpoint.clone())?;
     }
-    // By shard: ids count in each from 1.
-    let kept: Vec<HashSet<SegmentId>> =
-        plans.iter().map(|plan| plan.segments.iter().map(|link| link.id).collect()).collect();
+    // By shard: ids count in each from 1. `None`: all are, for the shard is set aside.
+    let kept: Vec<Option<HashSet<SegmentId>>> =
+        plans.iter().map(|plan| plan.as_ref().map(|plan| plan.segments.iter().map(|link| link.id).collect())).collect();
     // Before anything is written: what the chain does not reach must not look like a part of it ever again.
     for (name, parsed) in &files.names {
         let gone = match parsed {
-            Name::Segment { shard, id } => !kept.get(*shard as usize).is_some_and(|ids| ids.contains(id)),
+            Name::Segment { shard, id } => {
+                !kept.get(*shard as usize).is_some_and(|ids| ids.as_ref().is_none_or(|ids| ids.contains(id)))
+            }
             Name::SegmentTable { .. } | Name::Directory { .. } | Name::Index { .. } => true,
             _ => false,
         };
@@ -248,15 +258,23 @@ fn rebuild(
     let shards = shards(&medium, &checkpoint);
     let plans: Vec<_> = plans.into_iter().map(Mutex::new).collect();
     let restored = parallel::map(outer, &shards, |number, shard| {
-        let plan = std::mem::take(&mut *plans[number].lock());
+        let Some(plan) = plans[number].lock().take() else {
+            shard.set_aside(&checkpoint.shards[number])?;
+            return Ok(ShardRecovery::default());
+        };
+        if terms.quarantine {
+            shard.tolerate();
+        }
         let (segments, extents) = files.counters[number];
         let restored = shard.recover(plan, segments, extents, inner, &terms.progress)?;
         shard.load()?;
         Ok(restored)
     });
     let restored = restored.into_iter().collect::<Result<Vec<_>>>()?;
-    for (shard, extents) in shards.iter().zip(&mut files.extents) {
-        shard.distrust_extents(extents.drain(..));
+    for ((shard, extents), kept) in shards.iter().zip(&mut files.extents).zip(&kept) {
+        if kept.is_some() {
+            shard.distrust_extents(extents.drain(..));
+        }
     }
     check_pages(faults)?;
     terms.progress.finish();

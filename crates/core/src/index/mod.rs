@@ -1,6 +1,8 @@
 //! Hash → record reference: extendible hashing over tables of fixed size, one directory per shard.
 
 #[cfg(not(loom))]
+mod check;
+#[cfg(not(loom))]
 mod directory;
 #[cfg(not(loom))]
 mod files;

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 impl Index {
     /// With its place, or two tables that changed places would both verify, and hide each other's keys.
-    fn table_sum(&self, table: Table<'_>, reference: TableRef) -> u64 {
+    pub(super) fn table_sum(&self, table: Table<'_>, reference: TableRef) -> u64 {
         let place = if holds(Rule::TablePlace) { reference.word() } else { 0 };
         self.medium.keys.sum_words(std::iter::once(place).chain(table.summed()))
     }

@@ -14,6 +14,8 @@ pub(crate) const LENGTH: usize = VERSION + 4;
 /// XXH3 of all the rest, with the seed 0: the map's own keys stand inside.
 pub(crate) const SUM: usize = LENGTH + 4;
 pub(crate) const BODY: usize = SUM + 8;
+/// The key of all other sums; what stands before it has a fixed length.
+pub(crate) const SUM_KEY: usize = BODY + 80;
 
 /// No checkpoint is longer: 64 shards of 16 million segments would be, but no disk holds those.
 pub(crate) const MAX_LEN: usize = 1 << 30;

@@ -216,7 +216,12 @@ fn the_documents_head_is_the_codes() {
     fields(
         "## HEAD",
         0,
-        &[(0, file::HEADER, "header"), (head::SUSPECT, 8, "suspect"), (head::MAP_INTENT, 8, "map intent")],
+        &[
+            (0, file::HEADER, "header"),
+            (head::SUSPECT, 8, "suspect"),
+            (head::MAP_INTENT, 8, "map intent"),
+            (head::SUM_KEY, 8, "sum key"),
+        ],
     );
     assert_eq!((head::shard(0), head::shard(1)), (4096, 8192));
     assert_eq!(head::SHARD_LEN, 384, "what the page's sum is over ends here");

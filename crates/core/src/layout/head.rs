@@ -8,6 +8,8 @@ pub(crate) const LEN: usize = PAGE * (1 + MAX_SHARDS as usize);
 pub(crate) const SUSPECT: usize = file::HEADER;
 /// Not 0 while every shard's intent to clear is to be finished.
 pub(crate) const MAP_INTENT: usize = SUSPECT + 8;
+/// The key of the sums, which both checkpoints have too: for a salvage without either.
+pub(crate) const SUM_KEY: usize = MAP_INTENT + 8;
 
 /// The page of a shard.
 pub(crate) const fn shard(number: u32) -> usize {

@@ -131,17 +131,29 @@ pub(crate) fn verifies(medium: &Medium, shard: u32, descriptor: &Descriptor) -> 
         Err(error) if error.code() == Code::FileGone => return Ok(false),
         Err(error) => return Err(error),
     };
+    matches(medium, &file, descriptor, &mut |_| Ok(()))
+}
+
+/// Whether an open extent holds what its descriptor says. Calls `between` after each portion with its bytes; its error ends
+/// the reading.
+pub(crate) fn matches(
+    medium: &Medium,
+    file: &File,
+    descriptor: &Descriptor,
+    between: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<bool> {
     let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(medium.keys.sum);
     let mut buffer = vec![0; 1 << 20];
     let (mut at, end) = (VALUE_AT as u64, VALUE_AT as u64 + descriptor.len);
     while at < end {
         let part = buffer.len().min((end - at) as usize);
-        match sys::read_at(&file, &mut buffer[..part], at) {
+        match sys::read_at(file, &mut buffer[..part], at) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             read => read.map_err(|error| Error::os("read an extent", &error))?,
         }
         hasher.update(&buffer[..part]);
         at += part as u64;
+        between(part as u64)?;
     }
     Ok(hasher.digest().max(1) == descriptor.sum)
 }
@@ -156,13 +168,19 @@ pub(crate) enum WrittenFor {
 }
 
 pub(crate) fn written_for(medium: &Medium, shard: u32, id: SegmentId) -> WrittenFor {
-    let mut first = [0; PREFACE];
-    let read = medium.dir.open_file(&names::extent(shard, id), false);
-    match read.and_then(|file| sys::read_at(&file, &mut first, 0)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return WrittenFor::Nobody,
+    match medium.dir.open_file(&names::extent(shard, id), false) {
+        Ok(file) => key_hash_of(medium, &file, shard, id),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => WrittenFor::Nobody,
         // One that cannot be read just now may be anybody's.
-        Err(_) => return WrittenFor::Unknown,
-        Ok(()) => {}
+        Err(_) => WrittenFor::Unknown,
+    }
+}
+
+/// The same of an open extent.
+pub(crate) fn key_hash_of(medium: &Medium, file: &File, shard: u32, id: SegmentId) -> WrittenFor {
+    let mut first = [0; PREFACE];
+    if sys::read_at(file, &mut first, 0).is_err() {
+        return WrittenFor::Unknown;
     }
     if first == [0; PREFACE] {
         return WrittenFor::Nobody;

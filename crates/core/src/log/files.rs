@@ -239,6 +239,17 @@ impl Log {
         self.segments.load(index, guard).ok_or_else(|| self.damage("a segment vanished"))
     }
 
+    /// Files of the segment table whose header does not verify.
+    pub fn wrong_headers(&self, guard: &Guard) -> Vec<String> {
+        let files = self.page().load(head::SEGMENT_TABLES).min(32) as u32;
+        let verifies = |number: u32| {
+            self.tables.load(number as usize, guard).is_some_and(|region| {
+                self.medium.header_verifies(region, Kind::SegmentTable, self.shard, u64::from(number))
+            })
+        };
+        (0..files).filter(|&number| !verifies(number)).map(|number| names::segment_table(self.shard, number)).collect()
+    }
+
     /// One that is listed and not there was deleted by somebody.
     #[cold]
     fn gone_or(&self, id: SegmentId, error: Error) -> Error {

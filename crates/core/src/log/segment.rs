@@ -108,6 +108,24 @@ impl Segment {
         self.raw(offset, align)
     }
 
+    /// The record at an offset if all of it verifies and ends within the limit.
+    pub fn whole(&self, offset: usize, limit: usize, align: usize, keys: &Keys) -> Option<Record<'_>> {
+        self.headed(offset, align, keys).filter(|record| offset + record.len() <= limit && record.body_verifies(keys))
+    }
+
+    /// Where the next such record begins behind one that does not verify, or the limit. Records start at multiples of 8, and
+    /// each is sealed to its place, so that nothing inside a value can be taken for one.
+    pub fn next_whole(&self, offset: usize, limit: usize, align: usize, keys: &Keys) -> usize {
+        let mut next = (offset + 8).next_multiple_of(8);
+        while limit.saturating_sub(next) >= HEADER {
+            if self.whole(next, limit, align, keys).is_some() {
+                return next;
+            }
+            next += 8;
+        }
+        limit
+    }
+
     /// The record at an offset, verified unless this process wrote it or has verified it before.
     #[inline]
     pub fn record(&self, offset: usize, align: usize, keys: &Keys) -> Result<Record<'_>> {

@@ -13,7 +13,7 @@ use crate::rules::{Rule, holds};
 use crate::shard::{Clearing, Effort, Note, Progress, Shard};
 use crate::sys::{self, FileId};
 use crate::{Code, Error, Result};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,6 +32,7 @@ pub(crate) struct Instance {
     pub recovery: Recovery,
     pub flush_interval: Option<Duration>,
     pub full_recovery: bool,
+    pub quarantine: bool,
     pub background: bool,
     pub sharing: Sharing,
     pub checkpoint_count: AtomicU64,
@@ -44,6 +45,8 @@ pub(crate) struct Instance {
     pub serving: Mutex<Service>,
     /// One call at a time makes room on a full disk.
     room: Mutex<()>,
+    /// One verification at a time.
+    pub verifying: Mutex<()>,
     pub flushing: AtomicBool,
     /// When the background's last flush failed. It is not tried again at once: what is wrong may stay so.
     pub flush_failed: Mutex<Option<Instant>>,
@@ -69,6 +72,7 @@ impl Instance {
             recovery,
             flush_interval: options.flush_interval.unwrap_or(Some(DEFAULT_FLUSH_INTERVAL)),
             full_recovery: options.recovery == Some(super::Recovery::Full),
+            quarantine: options.on_corrupt == Some(super::OnCorrupt::Quarantine),
             background: options.hooks.background && medium.writable && sharing == Sharing::Shared,
             sharing,
             checkpoint_count: AtomicU64::new(0),
@@ -82,6 +86,7 @@ impl Instance {
                 full_round: false,
             }),
             room: Mutex::new(()),
+            verifying: Mutex::new(()),
             flushing: AtomicBool::new(false),
             flush_failed: Mutex::new(None),
             medium,
@@ -117,6 +122,11 @@ impl Instance {
 
     pub fn len(&self) -> u64 {
         self.shards.iter().map(Shard::entries).sum()
+    }
+
+    /// While it is held no checkpoint is written.
+    pub fn hold_checkpoints(&self) -> MutexGuard<'_, Option<Checkpoints>> {
+        self.checkpoints.lock()
     }
 
     /// Everything written before the call is durable when it returns.

@@ -18,7 +18,9 @@ mod recovery_test;
 mod registry;
 #[cfg(feature = "negative-controls")]
 mod rigs;
+mod salvage;
 mod stats;
+mod verify;
 
 pub use crate::layout::checkpoint::{Capacity, Codec};
 pub use backup::BackupProgress;
@@ -26,12 +28,14 @@ pub use batch::Progress;
 pub use conditional::{Amount, NumberType};
 pub use cursor::{Cursor, Iter, Page};
 pub(crate) use options::Sharing;
-pub use options::{Hooks, Options, Recovery};
+pub use options::{Hooks, OnCorrupt, Options, Recovery};
 pub use pins::Held;
 use pins::Kept;
 pub(crate) use pins::{Pins, Shared};
 pub use registry::Identity;
+pub use salvage::{Salvage, salvage};
 pub use stats::Stats;
+pub use verify::Verification;
 
 use crate::durability::report::Recovery as Recovered;
 use crate::layout::record::Type;

@@ -31,6 +31,16 @@ pub enum Recovery {
     Full,
 }
 
+/// What an open does where the part of the log that was durable is damaged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCorrupt {
+    /// It fails with `ERR_CORRUPT`.
+    #[default]
+    Throw,
+    /// It sets the shards aside whose log is damaged, and serves the others.
+    Quarantine,
+}
+
 /// Options of [`Map::open`](crate::Map::open).
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -44,6 +54,8 @@ pub struct Options {
     pub flush_interval: Option<Option<Duration>>,
     /// Default: [`Recovery::Auto`].
     pub recovery: Option<Recovery>,
+    /// Default: [`OnCorrupt::Throw`].
+    pub on_corrupt: Option<OnCorrupt>,
     /// Overwrite with zeros what held records before it is given back to the disk: see `docs/reliability.md` for what that
     /// covers. Default: false, or what the map is open with.
     pub secure_delete: Option<bool>,
@@ -91,6 +103,7 @@ impl Default for Options {
             shards: None,
             flush_interval: None,
             recovery: None,
+            on_corrupt: None,
             secure_delete: None,
             mode: None,
             key_codec: None,

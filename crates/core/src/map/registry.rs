@@ -1,7 +1,7 @@
 //! One instance per directory in a process, whatever path or thread opens it.
 
 use super::instance::Instance;
-use super::options::{DEFAULT_MODE, DEFAULT_SHARDS, Options, Recovery, Sharing};
+use super::options::{DEFAULT_MODE, DEFAULT_SHARDS, OnCorrupt, Options, Recovery, Sharing};
 use super::{Codec, background};
 use crate::durability::checkpoints::{self, Found};
 use crate::durability::recover::{self, Terms};
@@ -209,6 +209,9 @@ fn check_join(instance: &Instance, options: &Options) -> Result<()> {
     if options.recovery.is_some_and(|recovery| (recovery == Recovery::Full) != instance.full_recovery) {
         return Err(mismatch("recovery", "the map is already open. Leave it out to join the map as it is"));
     }
+    if options.on_corrupt.is_some_and(|on_corrupt| (on_corrupt == OnCorrupt::Quarantine) != instance.quarantine) {
+        return Err(mismatch("onCorrupt", "the map is already open. Leave it out to join the map as it is"));
+    }
     Ok(())
 }
 
@@ -226,7 +229,7 @@ fn check_shards(options: &Options, shards: u32) -> Result<()> {
     }
 }
 
-fn check_codecs(options: &Options, key: &Codec, value: &Codec) -> Result<()> {
+pub(super) fn check_codecs(options: &Options, key: &Codec, value: &Codec) -> Result<()> {
     for (what, stated, stored) in [("key", &options.key_codec, key), ("value", &options.value_codec, value)] {
         if let Some(stated) = stated
             && stated != stored
@@ -260,6 +263,7 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
     let terms = Terms {
         writable,
         full: options.recovery == Some(Recovery::Full),
+        quarantine: options.on_corrupt == Some(OnCorrupt::Quarantine),
         same_files: options.hooks.same_files,
         secure: options.secure_delete == Some(true),
         boot: recover::boot_id(options.hooks.boot_id),

@@ -1,6 +1,7 @@
 //! What a map holds and uses.
 
 use super::instance::Instance;
+use crate::damage::Damages;
 use crate::durability::report::Recovery;
 use std::sync::atomic::Ordering;
 
@@ -41,6 +42,8 @@ pub struct Stats {
     /// Checkpoints since the open.
     pub checkpoints: u64,
     pub recovery: Recovery,
+    /// What the open found damaged, under [`OnCorrupt::Quarantine`](crate::OnCorrupt::Quarantine).
+    pub damage: Damages,
     /// Where the map was first opened in this process.
     pub path: String,
     /// Differs between two openings of one directory; a JavaScript number holds it.
@@ -71,27 +74,29 @@ impl Stats {
             waits: instance.medium.waits.load(Ordering::Relaxed),
             checkpoints: instance.checkpoint_count.load(Ordering::Relaxed),
             recovery: instance.recovery.clone(),
+            damage: Damages::default(),
             path: instance.path.to_string_lossy().into_owned(),
             instance: instance.number,
         };
         for shard in &instance.shards {
             let part = shard.stats();
-            stats.live_bytes += part.live_bytes;
+            stats.damage.append(shard.damages());
+            stats.live_bytes = stats.live_bytes.saturating_add(part.live_bytes);
             stats.log_bytes += part.log_bytes;
-            stats.log_bound += part.log_bound;
-            stats.dead_bytes += part.dead_bytes;
+            stats.log_bound = stats.log_bound.saturating_add(part.log_bound);
+            stats.dead_bytes = stats.dead_bytes.saturating_add(part.dead_bytes);
             stats.tombstone_bytes += part.tombstone_bytes;
             stats.emptied_bytes += part.emptied_bytes;
             stats.segments += part.segments;
             stats.largest_segment = stats.largest_segment.max(part.largest_segment);
             stats.index_bytes += part.index_bytes;
-            stats.index_bound += part.index_bound;
-            stats.tables += part.tables;
-            stats.extent_bytes += part.extent_bytes;
+            stats.index_bound = stats.index_bound.saturating_add(part.index_bound);
+            stats.tables = stats.tables.saturating_add(part.tables);
+            stats.extent_bytes = stats.extent_bytes.saturating_add(part.extent_bytes);
             stats.pins += part.pins;
             stats.pinned_bytes += part.pinned_bytes;
         }
-        stats.slots = stats.tables * crate::layout::table::SLOT_COUNT as u64;
+        stats.slots = stats.tables.saturating_mul(crate::layout::table::SLOT_COUNT as u64);
         stats
     }
 }

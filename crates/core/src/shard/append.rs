@@ -29,6 +29,9 @@ impl Shard {
         parts: Parts<'_>,
         guard: &Guard,
     ) -> Result<()> {
+        if writer.watch.is_some() {
+            self.watch_change(writer, operation, intent, guard)?;
+        }
         let page = self.page();
         let intended = match operation {
             Operation::Move | Operation::MoveMark => holds(Rule::MoveIntent),

@@ -118,6 +118,9 @@ impl Clearing<'_> {
         }
         self.writer.victim = None;
         self.writer.marks += intent.length;
+        if let Some(watch) = &mut self.writer.watch {
+            watch.clear();
+        }
         Ok(())
     }
 

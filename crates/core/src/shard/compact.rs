@@ -51,7 +51,8 @@ pub(crate) enum Progress {
 impl Shard {
     /// The largest that the log may be once compaction is idle.
     pub(super) fn bound(&self, writer: &Writer) -> u64 {
-        2 * self.page().load(head::LIVE) + 2 * writer.largest
+        // A damaged counter must not stop whoever asks.
+        self.page().load(head::LIVE).saturating_add(writer.largest).saturating_mul(2)
     }
 
     pub(super) fn over_bound(&self, writer: &Writer) -> bool {
@@ -63,7 +64,7 @@ impl Shard {
     pub(super) fn extents_over_bound(&self, writer: &Writer) -> bool {
         let dead: u64 = writer.dead_extents.iter().map(|extent| extent.len).sum();
         let page = self.page();
-        dead > (page.load(head::LIVE) + page.load(head::EXTENTS)) / 2
+        dead > page.load(head::LIVE).saturating_add(page.load(head::EXTENTS)) / 2
     }
 
     /// One step. The background calls it until it is idle.
@@ -359,6 +360,9 @@ impl Shard {
 
     /// `compact()`: also what a finished round had given up on.
     pub fn forget_rest(&self) -> Result<()> {
+        if !self.is_written() {
+            return Ok(());
+        }
         let mut writer = self.lock()?;
         (writer.rested_at, writer.rested_full_at) = (0, 0);
         if let Some(&last) = writer.chain.last() {

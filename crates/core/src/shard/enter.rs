@@ -3,10 +3,11 @@
 use super::{REBUILDING, Shard};
 use crate::durability::report::RebuildProgress;
 use crate::index::{Place, Probe, Queue};
-use crate::layout::head;
+use crate::layout::extent::VALUE_AT;
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, RecordRef};
 use crate::layout::table::{EMPTY, FULL};
+use crate::layout::{head, names};
 use crate::log::{Record, extent};
 use crate::mem::{Guard, enter};
 use crate::parallel;
@@ -168,6 +169,10 @@ impl Shard {
                 .is_some_and(|(_, _, found)| found.is_some_and(|found| found.place == place));
             let Some(descriptor) = record.extent().filter(|_| wins) else { return Ok(0) };
             if in_place || extent::verifies(&self.medium, self.number, &descriptor)? {
+                return Ok(descriptor.len);
+            }
+            let name = names::extent(self.number, descriptor.id);
+            if self.tolerates(name, VALUE_AT, record.key()) {
                 return Ok(descriptor.len);
             }
             Err(Error::corrupt(format_args!(

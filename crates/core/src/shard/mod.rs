@@ -9,12 +9,14 @@ mod fixup;
 mod note;
 mod numbers;
 mod pin;
+mod quarantine;
 mod read;
 mod rebuild;
 mod reserve;
 mod room;
 mod scan;
 mod snapshot;
+mod verify;
 mod write;
 
 pub(crate) use clear::Clearing;
@@ -25,6 +27,7 @@ pub(crate) use read::{Found, Hint};
 pub(crate) use reserve::{MAX_CAPACITY_ENTRIES, Share};
 pub(crate) use scan::{Copied, Portion, Position};
 pub(crate) use snapshot::{Frozen, Snapshot};
+pub(crate) use verify::Findings;
 pub(crate) use write::{Body, Change, Expect};
 
 use crate::index::{Index, Queue};
@@ -49,6 +52,8 @@ const REBUILDING: u8 = 1;
 const POISONED: u8 = 2;
 /// The map is closing, or closed: what a late call of another thread would change is not synced any more.
 const CLOSED: u8 = 3;
+/// Its log is damaged, and the map was opened nevertheless.
+const ASIDE: u8 = 4;
 
 const LOST: u64 = u64::MAX;
 
@@ -67,6 +72,7 @@ pub(crate) struct Shard {
     extents: Mutex<Extents>,
     /// Up to here the tail's pages were brought in, as a tail reference; the background moves it on.
     prefaulted: AtomicUsize,
+    quarantine: quarantine::Quarantine,
 }
 
 /// What only the holder of the lock knows; all of it is derived from the mapping at open.
@@ -109,6 +115,8 @@ struct Writer {
     rested_full_at: u64,
     /// Segments with a record that does not verify: never emptied, so that damage is not laundered.
     damaged: BTreeSet<usize>,
+    /// A verification counts the index, and its writers with it.
+    watch: Option<Box<verify::Watch>>,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +140,7 @@ impl Shard {
             writer: RwLock::new(Writer::default()),
             extents: Mutex::new(Extents::default()),
             prefaulted: AtomicUsize::new(0),
+            quarantine: quarantine::Quarantine::default(),
         }
     }
 
@@ -251,6 +260,7 @@ impl Shard {
         match self.state.load(Ordering::Acquire) {
             POISONED => Err(self.poisoned()),
             CLOSED => Err(self.closed()),
+            ASIDE => Err(self.set_aside_error()),
             _ => Ok(()),
         }
     }

@@ -31,7 +31,7 @@ impl Shard {
         writer.changed = false;
         let page = self.page();
         if !self.is_written() {
-            return Ok(Note::default());
+            return Ok(Note { state: self.unserved_state(), ..Note::default() });
         }
         let tail = self.tail();
         let mut note = Note {

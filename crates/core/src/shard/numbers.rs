@@ -49,17 +49,29 @@ impl Shard {
             live_bytes,
             log_bytes: writer.log_bytes + emptied_bytes + self.log.prepared_bytes(),
             log_bound: self.bound(&writer),
-            dead_bytes: writer.log_bytes.saturating_sub(live_bytes + writer.marks),
+            dead_bytes: writer.log_bytes.saturating_sub(live_bytes).saturating_sub(writer.marks),
             tombstone_bytes: writer.marks,
             emptied_bytes,
             segments: (writer.chain.len() + writer.emptied.len()) as u64,
             largest_segment: writer.largest,
             index_bytes: self.index.bytes(&guard),
-            index_bound: page.load(head::PEAK).max(self.reserved_entries()) * INDEX_PER_ENTRY + INDEX_BESIDES,
+            index_bound: page
+                .load(head::PEAK)
+                .max(self.reserved_entries())
+                .saturating_mul(INDEX_PER_ENTRY)
+                .saturating_add(INDEX_BESIDES),
             tables: page.load(head::TABLES),
             extent_bytes: page.load(head::EXTENTS),
             pins: writer.pinned().count() as u64,
             pinned_bytes: writer.pinned().map(Segment::size).sum(),
+        }
+    }
+
+    /// Bytes of the chain and of live extents, for a verification's progress.
+    pub fn bytes_to_check(&self) -> u64 {
+        match self.is_written() {
+            true => self.writer.read().log_bytes.saturating_add(self.page().load(head::EXTENTS)),
+            false => 0,
         }
     }
 

@@ -286,6 +286,9 @@ impl Shard {
     }
 
     fn remake_index(&self, writer: &mut Writer, cleared: u64, guard: &Guard) -> Result<()> {
+        if let Some(watch) = &mut writer.watch {
+            watch.void = true;
+        }
         self.index.discard(&mut writer.queue);
         self.index.create(self.rebuilt_depth(writer.log_bytes, self.entries()), guard)?;
         writer.victim = None;
