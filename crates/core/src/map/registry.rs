@@ -391,7 +391,7 @@ fn check_unfinished(dir: &Dir, path: &Path) -> Result<()> {
             }
             // Whole only under its next name.
             Some(Name::Checkpoint) if name == names::FIRST_CHECKPOINT => {
-                let in_pages = |len: u64| len > 0 && len % PAGE as u64 == 0;
+                let in_pages = |len: u64| len > 0 && len.is_multiple_of(PAGE as u64);
                 dir.file_len(name).is_ok_and(in_pages)
                     || is_ours(name, PAGE, &|bytes| is_blank_or(bytes, CHECKPOINT_MAGIC))
             }
