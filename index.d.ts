@@ -2,7 +2,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { AttachOptions, DiskMapHandle } from './lib/attach.js';
 export { StringStringMap, StringU64Map, U64StringMap, type AliasAsyncOptions, type AliasOptions, type DiskMapAlias, } from './lib/aliases.js';
-export type { BackupOptions, BackupProgress } from './lib/backup.js';
 export { bytes, json, msgpack, native, primitive, str, structured, type JsonCodec, type MsgpackCodec, type NativeCodecs, type NumberCodec, type StructuredCodec, } from './lib/codecs/index.js';
 export type { Primitive } from './lib/codecs/primitive.js';
 export type { CodecVerb, KeyAndValueCodec, KeyCodec, Sink, ValueCodec } from './lib/codecs/types.js';

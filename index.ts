@@ -10,7 +10,6 @@ export {
   type AliasOptions,
   type DiskMapAlias,
 } from './lib/aliases.js'
-export type { BackupOptions, BackupProgress } from './lib/backup.js'
 export {
   bytes,
   json,

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { DiskMap, native, str, type BackupOptions, type BackupProgress } from '../index.js'
+import { DiskMap, native, str, type JobOptions, type Progress } from '../index.js'
 import { freshDir, freshPath } from './helpers/dir.js'
 import { fails, rejects } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
@@ -114,7 +114,7 @@ test('arguments of backup that cannot be meant are ERR_INVALID_ARGUMENT', async 
     { other: 1 },
   ]
   for (const options of bad) {
-    await rejects(t, 'ERR_INVALID_ARGUMENT', map.backup(target, options as BackupOptions))
+    await rejects(t, 'ERR_INVALID_ARGUMENT', map.backup(target, options as JobOptions))
   }
   for (const path of [undefined, null, 1, '', 'a\0b', '\ud800', new URL('https://example.org/')]) {
     await rejects(t, 'ERR_INVALID_ARGUMENT', map.backup(path as string))
@@ -144,7 +144,7 @@ test('a signal calls a backup off: it rejects with its reason and leaves nothing
 
 test('onProgress is told how far a backup is, and is told of its end', async (t) => {
   const { map, target } = filled(t)
-  const seen: BackupProgress[] = []
+  const seen: Progress[] = []
   const release = holdPool(t)
   const pending = map.backup(target, { onProgress: (progress) => void seen.push({ ...progress }) })
   await release?.()

@@ -59,6 +59,7 @@ test('import and require give the same names', (t) => {
     'msgpack',
     'native',
     'primitive',
+    'salvage',
     'str',
     'structured',
   ])

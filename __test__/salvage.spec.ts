@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
-import { DiskMap, json, native, salvage, str, type ValueCodec } from '../index.js'
+import { DiskMap, json, native, salvage, str, type Progress, type ValueCodec } from '../index.js'
 import { freshDir } from './helpers/dir.js'
 import { rejects } from './helpers/errors.js'
 
@@ -108,9 +108,9 @@ test('salvage is called off by its signal, tells its progress, and leaves nothin
   const reason = new Error('enough')
   t.is(await t.throwsAsync(salvage(from, to, { signal: AbortSignal.abort(reason) })), reason)
   const told: number[] = []
-  const onProgress = ({ done, total }: { done: number; total: number }): void => {
-    t.true(total > 0)
-    told.push(done)
+  const onProgress = ({ bytes, totalBytes }: Progress): void => {
+    t.true(totalBytes > 0)
+    told.push(bytes)
   }
   await salvage(from, to, { onProgress })
   t.true(told.at(-1)! > 0)

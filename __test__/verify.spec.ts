@@ -81,9 +81,9 @@ test('verify tells its progress, up to all bytes', async (t) => {
   fill(map, 3000)
   const told: Progress[] = []
   const { bytes } = await map.verify({ onProgress: (progress) => void told.push(progress) })
-  t.is(told.at(-1)!.done, bytes)
-  t.true(told.at(-1)!.total > 0)
-  for (let i = 1; i < told.length; i++) t.true(told[i]!.done >= told[i - 1]!.done)
+  t.is(told.at(-1)!.bytes, bytes)
+  t.true(told.at(-1)!.totalBytes > 0)
+  for (let i = 1; i < told.length; i++) t.true(told[i]!.bytes >= told[i - 1]!.bytes)
   const thrown = new Error('from the callback')
   const failing = map.verify({
     onProgress: () => {

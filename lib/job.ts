@@ -5,9 +5,9 @@ import { checkNames } from './options.js'
 /** How far a long call has come. */
 export interface Progress {
   /** Bytes that were dealt with. */
-  readonly done: number
-  /** Bytes that there were when it began. What others write meanwhile can make `done` the greater one. */
-  readonly total: number
+  readonly bytes: number
+  /** Bytes that there were when it began. What others write meanwhile can make `bytes` the greater one. */
+  readonly totalBytes: number
 }
 
 /** Options of a long call. An option that is not listed here is `ERR_INVALID_ARGUMENT`. */
@@ -15,8 +15,8 @@ export interface JobOptions {
   /** Calls it off: the promise is rejected with the signal's reason. */
   signal?: AbortSignal | undefined
   /**
-   * Told now and then how far it has come, and once at the end, if all went well. What it throws calls the work off and
-   * rejects the promise.
+   * Told how far it has come, at most ten times a second, and once at the end, if all went well. What it throws calls the
+   * work off and rejects the promise.
    */
   onProgress?: ((progress: Progress) => void) | undefined
 }
@@ -60,9 +60,11 @@ export async function finish<T>(job: NativeJob<T>, { signal, onProgress }: Check
   let failure: { error: unknown } | undefined
   const cancel = (): void => job.cancel()
   const tell = (): void => {
-    if (failure !== undefined) return
+    const totalBytes = job.total()
+    // Not yet begun: how much there is to do is not known.
+    if (failure !== undefined || totalBytes === 0) return
     try {
-      onProgress?.({ done: job.progress(), total: job.total() })
+      onProgress?.({ bytes: job.progress(), totalBytes })
     } catch (error) {
       failure = { error }
       job.cancel()

@@ -1,6 +1,6 @@
 import { checkAttach, type AttachOptions, type DiskMapHandle } from './attach.js'
 import { defineAtomicVerbs, type AtomicVerbs } from './atomic.js'
-import { backup, type BackupOptions } from './backup.js'
+import { backup } from './backup.js'
 import { deleteMany, getMany, hasMany, setMany } from './batch.js'
 import { driversOf, type StatedCodecs } from './codecs/resolve.js'
 import type { CodecVerb, ValueCodec } from './codecs/types.js'
@@ -401,7 +401,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    * nothing. If the process dies there may be a directory `NAME.partial-…`, which does not open unless it is whole; delete it.
    *
    * @param path Where the copy goes, as a string or a file URL: nothing may be there, and its parent must exist.
-   * @param options See {@link BackupOptions}.
+   * @param options See {@link JobOptions}.
    * @throws {DiskMapError} `ERR_INVALID_ARGUMENT` if there is something at the path, or if it lies in the map;
    * `ERR_NOT_FOUND` if the parent does not exist; `ERR_NO_SPACE`, `ERR_IO`, `ERR_CORRUPT` if a file of the map is missing;
    * `ERR_CLOSED` if this handle is closed meanwhile. Every error rejects the promise.
@@ -411,7 +411,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    *   onProgress: ({ bytes, totalBytes }) => console.log(`${bytes} of ${totalBytes}`),
    * })
    */
-  backup(path: string | URL, options?: BackupOptions): Promise<void> {
+  backup(path: string | URL, options?: JobOptions): Promise<void> {
     return backup(this.#verbs.native, path, options)
   }
 

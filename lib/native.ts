@@ -131,17 +131,10 @@ export interface NativeMap {
   flushSync(): void
   compact(): Promise<void>
   verify(): NativeJob<NativeVerification>
-  backup(path: string): NativeBackup
+  backup(path: string): NativeJob<void>
   stats(): object
   identity(): NativeIdentity
   close(): void
-}
-
-/** A backup under way. */
-export interface NativeBackup {
-  readonly done: Promise<void>
-  progress(): { bytes: number; totalBytes: number }
-  callOff(): void
 }
 
 /** One open map of one thread. */

@@ -34,6 +34,13 @@ impl Control {
         self.total.store(total, Ordering::Relaxed);
     }
 
+    /// Where a call is that counts by itself.
+    pub(crate) fn stand_at(&self, done: u64, total: u64) -> Result<()> {
+        self.begin(total);
+        self.done.store(done, Ordering::Relaxed);
+        self.proceed(0)
+    }
+
     /// Between two steps.
     pub(crate) fn proceed(&self, done: u64) -> Result<()> {
         self.done.fetch_add(done, Ordering::Relaxed);

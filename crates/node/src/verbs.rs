@@ -8,12 +8,11 @@ use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
 use crate::job::{damages, job};
 use crate::recovery;
 use napi::sys::{napi_env, napi_value};
-use opendiskmap::{Amount, BackupProgress, Code, Control, Cursor, Error, NumberType, Page, Stats};
+use opendiskmap::{Amount, Code, Control, Cursor, Error, NumberType, Page, Stats};
 use std::cell::RefCell;
 use std::ops::DerefMut;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Room for a value in the scratch; a longer one waits for `take`.
 const VALUE_ROOM: usize = SCRATCH - VALUE_AT;
@@ -226,27 +225,6 @@ fn verify(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     job(env, fail, control, promised)
 }
 
-/// How a backup is doing, as its thread in the pool and JavaScript both see it.
-#[derive(Default)]
-struct Backup {
-    bytes: AtomicU64,
-    total_bytes: AtomicU64,
-    called_off: AtomicBool,
-}
-
-impl Backup {
-    fn watch(&self, progress: BackupProgress) -> opendiskmap::Result<()> {
-        // Relaxed: three numbers to look at, which order nothing.
-        self.bytes.store(progress.bytes, Ordering::Relaxed);
-        self.total_bytes.store(progress.total_bytes, Ordering::Relaxed);
-        match self.called_off.load(Ordering::Relaxed) {
-            true => Err(Error::new(Code::Closed, "The backup was called off.")),
-            false => Ok(()),
-        }
-    }
-}
-
-/// The promise, and functions that tell how far it is and call it off.
 fn backup(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let (env, fail) = (call.env(), &bound.handle.fail);
     let mut path = Text::default();
@@ -255,23 +233,10 @@ fn backup(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     };
     let path = std::path::PathBuf::from(String::from_utf8_lossy(path).into_owned());
     let map = Arc::clone(&*bound.handle.map()?);
-    let state = Rc::new(Arc::new(Backup::default()));
-    let progress = function::<0, _, _>(env, &state, fail, |call: &mut Call<'_>, state: &Arc<Backup>| {
-        let numbers = [("bytes", &state.bytes), ("totalBytes", &state.total_bytes)];
-        let [bytes, total] = numbers
-            .map(|(name, count)| number(call.env(), count.load(Ordering::Relaxed) as f64).map(|value| (name, value)));
-        Ok(Value::Raw(object(call.env(), &[bytes?, total?])?))
-    })?;
-    let call_off = function::<0, _, _>(env, &state, fail, |_: &mut Call<'_>, state: &Arc<Backup>| {
-        state.called_off.store(true, Ordering::Relaxed);
-        Ok(Value::Undefined)
-    })?;
-    let watched = Arc::clone(&state);
-    let run = move || map.backup(&path, |progress| watched.watch(progress));
-    let Value::Raw(done) = promise(env, fail, run, |_, ()| Ok(Value::Undefined))? else {
-        return Err(Error::stopped().into());
-    };
-    Ok(Value::Raw(object(env, &[("done", done), ("progress", progress), ("callOff", call_off)])?))
+    let control = Arc::new(Control::default());
+    let watched = Arc::clone(&control);
+    let promised = promise(env, fail, move || map.backup_with(&path, &watched), |_, ()| Ok(Value::Undefined));
+    job(env, fail, control, promised)
 }
 
 fn close(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -423,7 +388,7 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "flushSync"(0): flush_sync,
             "compact"(0): compact,
             "verify"(0): verify,
-            "backup"(3): backup,
+            "backup"(1): backup,
             "stats"(0): stats,
             "identity"(0): identity,
             "close"(0): close,

@@ -2,6 +2,7 @@
 
 use super::Map;
 use super::instance::{Instance, run_all};
+use crate::control::Control;
 use crate::durability::checkpoints::Checkpoints;
 use crate::layout::checkpoint::Checkpoint;
 use crate::layout::extent::VALUE_AT;
@@ -62,6 +63,16 @@ impl Map {
         let checkpoint = Copying::start(instance, &target.dir)?.run(&mut watch)?;
         Checkpoints::create(&target.dir, checkpoint)?;
         target.finish()
+    }
+}
+
+impl Map {
+    /// The same, watched and called off by `control`.
+    ///
+    /// # Errors
+    /// As [`backup`](Map::backup); `ERR_CLOSED` also when it was called off.
+    pub fn backup_with(&self, target: impl AsRef<Path>, control: &Control) -> Result<()> {
+        self.backup(target, |progress| control.stand_at(progress.bytes, progress.total_bytes))
     }
 }
 
