@@ -88,9 +88,12 @@ impl Medium {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     self.remove(name);
                     match self.dir.create_file(name, len as u64) {
-                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                            return Err(Error::corrupt(format_args!("something stands in the place of {name}")));
-                        }
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.dir.unlink(name) {
+                            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                                return Err(Error::corrupt(format_args!("a directory stands in the place of {name}")));
+                            }
+                            gone => gone.and_then(|()| self.dir.create_file(name, len as u64)),
+                        },
                         made => made,
                     }
                 }

@@ -67,8 +67,16 @@ pub(crate) fn hollow(bench: &mut Bench) -> Result<()> {
 /// What nothing names: left by processes that were killed.
 pub(crate) fn orphaned(bench: &mut Bench) -> Result<()> {
     extents(bench)?;
+    // An extent whose record is gone.
+    bench.puts([40], 0, BIG)?;
+    let extent = bench.path.join(files(bench, "ext-").pop().expect("an extent"));
+    let bytes = std::fs::read(&extent).expect("an extent can be read");
+    bench.run(Operation::Delete { index: 40 })?;
+    bench.run(Operation::Flush)?;
     bench.run(Operation::Close)?;
-    for kind in ["ext-", "seg-", "idx-"] {
+    assert!(!extent.exists(), "a flush frees a dead extent");
+    std::fs::write(&extent, bytes).expect("a file can be written");
+    for kind in ["seg-", "idx-"] {
         let name = files(bench, kind).pop().expect("a map with extents has every kind of file");
         // Numbers that no operation of these few has come to.
         let number = name.len() - 2;

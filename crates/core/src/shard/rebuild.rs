@@ -76,7 +76,7 @@ impl Shard {
                     let found = self.walk(&segment, FIRST_RECORD, segment.log.len(), true, progress)?;
                     Ok(Some((segment, found)))
                 }
-                Err(error) if error.code() == Code::Corrupt => Ok(None),
+                Err(error) if error.code() == Code::Corrupt || !holds(Rule::ErrorIsNoDamage) => Ok(None),
                 // What cannot be mapped just now is no end of the log.
                 Err(error) => Err(error),
             },
