@@ -34,11 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SHOWN: usize = 12;
 
 /// The checks that a control leaves out, and the map and sweep that must find it.
-const CONTROLS: [(&str, Kind, Sweep); 4] = [
+const CONTROLS: [(&str, Kind, Sweep); 3] = [
     ("record-body", Kind::Small, Sweep::Drawn(3000)),
     ("table-sum", Kind::Small, Sweep::Drawn(6000)),
     ("table-place", Kind::Rich, Sweep::Structural(1)),
-    ("page-place", Kind::Rich, Sweep::Structural(1)),
 ];
 
 pub struct Arguments {
