@@ -11,6 +11,7 @@ import { Gate } from './gate.mjs'
 import { linearize } from './linearizable.mjs'
 import { reads, step } from './one-key.mjs'
 import { shapes } from './shapes.mjs'
+import { conclude, count, say } from './tally.mjs'
 
 /** @typedef {import('./one-key.mjs').Token} Token */
 /** @typedef {import('./history-thread.mjs').Noted} Noted */
@@ -150,17 +151,6 @@ function print({ key, initial, history }) {
   }
 }
 
-const count = (/** @type {number} */ n) => n.toLocaleString('en-US')
-let passed = 0
-let failed = 0
-
-/** @param {boolean} held @param {string} what */
-function say(held, what) {
-  if (held) passed++
-  else failed++
-  console.log(`${held ? 'ok' : 'not ok'}  ${what}`)
-}
-
 /** @param {string} name */
 async function checkShape(name) {
   const { rounds, operations, overlapping, violation } = await record(name)
@@ -189,6 +179,5 @@ if (availableParallelism() < 2) {
   for (const name of Object.keys(shapes)) if (wanted(name)) await checkShape(name)
   for (const [name, { shape }] of Object.entries(broken))
     if (wanted(name)) await checkControl(name, shape)
-  console.log(`linearizability: ${passed} passed, ${failed} failed`)
-  process.exitCode = failed === 0 ? 0 : 1
+  conclude('linearizability')
 }

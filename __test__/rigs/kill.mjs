@@ -13,6 +13,7 @@ import { DiskMap, native, str } from '../../index.js'
 import { mix } from '../helpers/mix.mjs'
 import { THREADS } from './kill-calls.mjs'
 import { noEntries, settle } from './kill-check.mjs'
+import { conclude, count, say } from './tally.mjs'
 
 /** @typedef {import('./kill-calls.mjs').Plan} Plan */
 
@@ -150,20 +151,9 @@ class Series {
   }
 }
 
-const number = (/** @type {number} */ n) => n.toLocaleString('en-US')
 const began = performance.now()
 const series = new Series()
 const control = new Series()
-let passed = 0
-let failed = 0
-
-/** @param {boolean} held @param {string} what */
-function say(held, what) {
-  if (held) passed++
-  else failed++
-  console.log(`${held ? 'ok' : 'not ok'}  ${what}`)
-}
-
 const HOW = ['kill', 'opening', 'kill', 'exit', 'term', 'throw', 'worker-throw', 'terminate']
 try {
   console.log(`kills of seed ${SEED}`)
@@ -175,7 +165,7 @@ try {
     if (told !== undefined) wrong[how] = `round ${round}: ${told}`
   }
   for (const [how, rounds] of Object.entries(series.rounds)) {
-    say(wrong[how] === undefined, `${how}: ${number(rounds)} rounds ${wrong[how] ?? ''}`.trimEnd())
+    say(wrong[how] === undefined, `${how}: ${count(rounds)} rounds ${wrong[how] ?? ''}`.trimEnd())
   }
   const noticed = await control.round(0, 'lie')
   say(noticed !== undefined, `a child that lies is ${noticed === undefined ? 'not ' : ''}noticed`)
@@ -185,7 +175,6 @@ try {
 }
 const seconds = ((performance.now() - began) / 1000).toFixed(1)
 console.log(
-  `${number(series.calls)} calls had returned, ${number(series.terminated)} workers were terminated, ${seconds} s`,
+  `${count(series.calls)} calls had returned, ${count(series.terminated)} workers were terminated, ${seconds} s`,
 )
-console.log(`node-kill: ${passed} passed, ${failed} failed`)
-process.exitCode = failed === 0 ? 0 : 1
+conclude('node-kill')

@@ -74,18 +74,22 @@ async function runRig(bin, args = [], env = {}) {
   return rig(await cargo([...RIG, '--bin', bin, ...args], { env }))
 }
 
+/**
+ * A rig over the engine as no release has it: with the seams that it needs, and rules that can be left out.
+ * @param {string} bin @param {string[]} args @param {Record<string, string>} [env]
+ */
+const runSeamed = (bin, args, env = {}) =>
+  runRig(bin, ['--features', 'negative-controls', '--', ...args], { ...CONTROLS, ...env })
+
 // What ends a file system is in no release build of the engine. Debian has mkfs.xfs where a user's path may not look.
 /** @param {string[]} args */
 async function cut(args) {
   const PATH = `${process.env['PATH']}:/usr/sbin:/sbin`
-  return runRig('cut', ['--features', 'negative-controls', '--', ...args], { ...CONTROLS, PATH })
+  return runSeamed('cut', args, { PATH })
 }
 
-/**
- * What it traces is in builds with the feature only.
- * @param {string[]} args
- */
-const sim = (...args) => runRig('sim', ['--features', 'negative-controls', '--', ...args], CONTROLS)
+/** @param {string[]} args */
+const sim = (...args) => runSeamed('sim', args)
 
 /** Each target for so long, beginning with the corpus that is kept; what it finds is left in fuzz/artifacts. */
 async function fuzz() {
@@ -242,7 +246,7 @@ export const parts = [
     name: 'flip-controls',
     what: 'flipped bits are noticed to go unnoticed where a check is left out',
     needs: 'packages',
-    run: () => runRig('flip', ['--features', 'negative-controls', '--', '--controls'], CONTROLS),
+    run: () => runSeamed('flip', ['--controls']),
   },
   {
     name: 'full-disk',
@@ -254,29 +258,21 @@ export const parts = [
     name: 'faults',
     what: 'each system call of each operation fails',
     needs: 'packages',
-    run: async () => {
-      const made = ['--features', 'negative-controls', '--']
-      return sum([
-        await runRig('faults', made, CONTROLS),
-        await runRig('faults', [...made, '--controls'], CONTROLS),
-      ])
-    },
+    run: async () =>
+      sum([await runSeamed('faults', []), await runSeamed('faults', ['--controls'])]),
   },
   {
     name: 'controls',
     what: 'the rigs notice an engine with a rule left out',
     needs: 'packages',
-    run: () => runRig('step', ['--features', 'negative-controls', '--', '--controls'], CONTROLS),
+    run: () => runSeamed('step', ['--controls']),
   },
   {
     name: 'kill-control',
     what: 'random kills notice an engine that writes no intents',
     needs: 'packages',
     // It ends with the first kill that shows the rule missing, which takes some hundred at most.
-    run: () => {
-      const control = ['--', '--without', 'intent', '--rounds', '3000']
-      return runRig('kill', ['--features', 'negative-controls', ...control], CONTROLS)
-    },
+    run: () => runSeamed('kill', ['--without', 'intent', '--rounds', '3000']),
   },
   {
     name: 'cut-control',
@@ -351,7 +347,7 @@ export const longParts = [
     name: 'faults-all',
     what: 'every system call of every operation fails, with every error, once and for good',
     needs: 'packages',
-    run: () => runRig('faults', ['--features', 'negative-controls', '--', '--all'], CONTROLS),
+    run: () => runSeamed('faults', ['--all']),
   },
   {
     name: 'kill-long',

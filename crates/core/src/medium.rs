@@ -85,18 +85,12 @@ impl Medium {
         let mut header = Header { kind, shard, id, length: len as u64, file: sys::FileId::default(), predecessor };
         let region = if self.writable {
             let made = match self.dir.create_file(name, len as u64) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    self.remove(name);
-                    match self.dir.create_file(name, len as u64) {
-                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.dir.unlink(name) {
-                            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-                                return Err(Error::corrupt(format_args!("a directory stands in the place of {name}")));
-                            }
-                            gone => gone.and_then(|()| self.dir.create_file(name, len as u64)),
-                        },
-                        made => made,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.try_remove(name) {
+                    Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                        return Err(Error::corrupt(format_args!("a directory stands in the place of {name}")));
                     }
-                }
+                    gone => gone.and_then(|()| self.dir.create_file(name, len as u64)),
+                },
                 made => made,
             };
             let made = made.and_then(|file| {
@@ -204,18 +198,20 @@ impl Medium {
     /// Deletes a file; one that is already gone is as good. With `secure`, records are overwritten first: a file that cannot
     /// be stays, nobody's, until the pass after the next open tries again.
     pub fn remove(&self, name: &str) {
-        if !self.writable {
-            return;
+        if self.writable {
+            let _ = self.try_remove(name);
         }
+    }
+
+    fn try_remove(&self, name: &str) -> io::Result<()> {
         if self.secure && matches!(names::parse(name), Some(Name::Segment { .. } | Name::Extent { .. })) {
             match self.dir.open_file(name, true).and_then(|file| sys::erase(&file)) {
                 // What it leads to is not ours.
                 Err(error) if sys::is_foreign(&error) => {}
-                Err(_) => return,
-                Ok(()) => {}
+                erased => erased?,
             }
         }
-        let _ = self.dir.unlink(name);
+        self.dir.unlink(name)
     }
 
     /// Whether a read that was begun before an extent's record went is not over yet; asked once nobody can begin another.

@@ -1,14 +1,21 @@
 //! Long calls of JavaScript: a promise, and with it the functions that watch the work and call it off.
 
-use crate::call::{Call, Fail, Failure, Outcome, Value, array, buffer, function, number, object, text};
+use crate::call::{Call, Fail, Failure, Outcome, Value, array, buffer, function, number, object, promise, text};
 use napi::sys::{napi_env, napi_value};
 use opendiskmap::{Control, Damage};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// `{ promise, progress(), total(), cancel() }` of a call that works under `control` and was promised.
-pub fn job(env: napi_env, fail: &Rc<Fail>, control: Arc<Control>, promise: Outcome) -> Outcome {
-    let Value::Raw(promise) = promise? else { return Ok(Value::Undefined) };
+/// `{ promise, progress(), total(), cancel() }` of work on a thread of the pool; what it gives, `settle` makes a value of.
+pub fn job<T: Send + 'static>(
+    env: napi_env,
+    fail: &Rc<Fail>,
+    run: impl FnOnce(&Control) -> opendiskmap::Result<T> + Send + 'static,
+    settle: impl FnOnce(napi_env, T) -> Outcome + 'static,
+) -> Outcome {
+    let control = Arc::new(Control::default());
+    let watched = Arc::clone(&control);
+    let Value::Raw(promise) = promise(env, fail, move || run(&watched), settle)? else { return Ok(Value::Undefined) };
     let control = Rc::new(control);
     let progress = function::<0, _, _>(env, &control, fail, |_: &mut Call<'_>, control: &Arc<Control>| {
         Ok(Value::Number(control.done() as f64))

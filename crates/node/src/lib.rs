@@ -20,7 +20,7 @@ use napi::bindgen_prelude::{BigInt, JsValue, Uint8Array, Unknown};
 use napi::sys::napi_env;
 use napi::{Env, Status};
 use napi_derive::napi;
-use opendiskmap::{Capacity, Code, Codec, Control, Identity, Map, OnCorrupt, Options, RebuildProgress, Recovery};
+use opendiskmap::{Capacity, Code, Codec, Identity, Map, OnCorrupt, Options, RebuildProgress, Recovery};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,12 +162,10 @@ pub fn attach(env: Env, identity: NativeIdentity, options: NativeOptions, fail: 
 pub fn salvage(env: Env, from: String, to: String, options: NativeOptions, fail: Unknown) -> napi::Result<Raw> {
     export(env, fail, |env, fail| {
         let options = engine_options(&options);
-        let control = Arc::new(Control::default());
-        let watched = Arc::clone(&control);
-        let promised = promise(
+        job::job(
             env,
             fail,
-            move || opendiskmap::salvage(from, to, &options, &watched),
+            move |control| opendiskmap::salvage(from, to, &options, control),
             |env, report| {
                 let members = [
                     ("records", call::number(env, report.records as f64)?),
@@ -178,8 +176,7 @@ pub fn salvage(env: Env, from: String, to: String, options: NativeOptions, fail:
                 ];
                 Ok(Value::Raw(call::object(env, &members)?))
             },
-        );
-        job::job(env, fail, control, promised)
+        )
     })
 }
 

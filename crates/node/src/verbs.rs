@@ -8,7 +8,7 @@ use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
 use crate::job::{damages, job};
 use crate::recovery;
 use napi::sys::{napi_env, napi_value};
-use opendiskmap::{Amount, Code, Control, Cursor, Error, NumberType, Page, Stats};
+use opendiskmap::{Amount, Code, Cursor, Error, NumberType, Page, Stats};
 use std::cell::RefCell;
 use std::ops::DerefMut;
 use std::rc::Rc;
@@ -206,12 +206,10 @@ fn compact(call: &mut Call<'_>, bound: &Bound) -> Outcome {
 fn verify(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let (env, fail) = (call.env(), &bound.handle.fail);
     let map = Arc::clone(&*bound.handle.map()?);
-    let control = Arc::new(Control::default());
-    let watched = Arc::clone(&control);
-    let promised = promise(
+    job(
         env,
         fail,
-        move || map.verify_with(&watched),
+        move |control| map.verify_with(control),
         |env, report| {
             let members = [
                 ("records", number(env, report.records as f64)?),
@@ -221,8 +219,7 @@ fn verify(call: &mut Call<'_>, bound: &Bound) -> Outcome {
             ];
             Ok(Value::Raw(object(env, &members)?))
         },
-    );
-    job(env, fail, control, promised)
+    )
 }
 
 fn backup(call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -233,10 +230,7 @@ fn backup(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     };
     let path = std::path::PathBuf::from(String::from_utf8_lossy(path).into_owned());
     let map = Arc::clone(&*bound.handle.map()?);
-    let control = Arc::new(Control::default());
-    let watched = Arc::clone(&control);
-    let promised = promise(env, fail, move || map.backup_with(&path, &watched), |_, ()| Ok(Value::Undefined));
-    job(env, fail, control, promised)
+    job(env, fail, move |control| map.backup_with(&path, control), |_, ()| Ok(Value::Undefined))
 }
 
 fn close(_call: &mut Call<'_>, bound: &Bound) -> Outcome {

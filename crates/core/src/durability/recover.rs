@@ -125,7 +125,7 @@ pub(crate) fn open(
         false => vec![0; checkpoint.shards.len()],
     };
     let mut checkpoint = checkpoint;
-    if trusted && !terms.full {
+    let medium = if trusted && !terms.full {
         if let Some(checkpoints) = checkpoints.as_mut().filter(|_| holds(Rule::DirtyFirst)) {
             // Durable before the first store into any page: from here on the index is trusted only while this system runs.
             checkpoint.clean = false;
@@ -145,18 +145,12 @@ pub(crate) fn open(
             Err(error) if error.is_of_index() || error.code() == Code::FileGone => {}
             Err(error) => return Err(error),
         }
-        drop(shards);
-        if alive && map_intent != 0 {
-            finish_clear(&self::shards(&medium, &checkpoint), &checkpoint);
-        }
-        let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
-        return rebuild(medium, checkpoint, checkpoints, terms, started, &clears);
-    }
+        medium
+    } else {
+        Arc::new(medium)
+    };
     if alive && map_intent != 0 {
-        let medium = Arc::new(medium);
         finish_clear(&shards(&medium, &checkpoint), &checkpoint);
-        let medium = Arc::try_unwrap(medium).map_err(|_| Error::corrupt("a shard is still held"))?;
-        return rebuild(medium, checkpoint, checkpoints, terms, started, &clears);
     }
     rebuild(medium, checkpoint, checkpoints, terms, started, &clears)
 }
@@ -195,7 +189,7 @@ fn trust(medium: &Medium, shards: &[Shard], checkpoint: &Checkpoint, clearing: b
 /// Reads the log once and makes everything else anew. May be killed at any point and started again: until the caller's
 /// first checkpoint of the new generation nothing that the old one names has changed.
 fn rebuild(
-    medium: Medium,
+    medium: Arc<Medium>,
     mut checkpoint: Checkpoint,
     mut checkpoints: Option<Checkpoints>,
     terms: &Terms,
@@ -212,7 +206,6 @@ fn rebuild(
     // A shard each, and where there are more cores than shards several on each shard.
     let outer = cores().min(written.count()).max(1);
     let inner = cores() / outer;
-    let medium = Arc::new(medium);
     // All of the log is read before anything is changed: where it is damaged everything stays as it was found.
     let plans = {
         let old = shards(&medium, &checkpoint);

@@ -11,6 +11,7 @@ use crate::medium::{Medium, Page};
 use crate::mem::{Guard, LogRegion, Region, Slots, enter, guarded};
 use crate::{Code, Error, Result, sys};
 use parking_lot::Mutex;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -109,8 +110,12 @@ impl Log {
 
     /// How many entries the table's files have.
     pub fn capacity(&self) -> usize {
-        let files = self.page().load(head::SEGMENT_TABLES).min(32) as u32;
-        (0..files).map(table_entries).sum()
+        self.table_files().map(table_entries).sum()
+    }
+
+    /// The numbers of the table's files; no more than there can be, whatever the page says.
+    fn table_files(&self) -> Range<u32> {
+        0..self.page().load(head::SEGMENT_TABLES).min(32) as u32
     }
 
     /// Makes sure that the table has an entry of this index.
@@ -241,13 +246,15 @@ impl Log {
 
     /// Files of the segment table whose header does not verify.
     pub fn wrong_headers(&self, guard: &Guard) -> Vec<String> {
-        let files = self.page().load(head::SEGMENT_TABLES).min(32) as u32;
         let verifies = |number: u32| {
             self.tables.load(number as usize, guard).is_some_and(|region| {
                 self.medium.header_verifies(region, Kind::SegmentTable, self.shard, u64::from(number))
             })
         };
-        (0..files).filter(|&number| !verifies(number)).map(|number| names::segment_table(self.shard, number)).collect()
+        self.table_files()
+            .filter(|&number| !verifies(number))
+            .map(|number| names::segment_table(self.shard, number))
+            .collect()
     }
 
     /// One that is listed and not there was deleted by somebody.
@@ -407,7 +414,7 @@ impl Log {
             let mapped = self.segments.load(index, guard).map(|segment| segment.log.file_id());
             self.medium.check_file(&names::segment(self.shard, entry.id), mapped, entry.size)?;
         }
-        for number in 0..self.page().load(head::SEGMENT_TABLES).min(32) as u32 {
+        for number in self.table_files() {
             let Some(region) = self.tables.load(number as usize, guard) else { continue };
             let name = names::segment_table(self.shard, number);
             self.medium.check_file(&name, Some(region.file_id()), region.len() as u64)?;

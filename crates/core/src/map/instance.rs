@@ -9,6 +9,7 @@ use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::{head, names};
 use crate::medium::Medium;
 use crate::mem::trace;
+use crate::parallel;
 use crate::rules::{Rule, holds};
 use crate::shard::{Clearing, Effort, Note, Progress, Shard};
 use crate::sys::{self, FileId};
@@ -452,22 +453,9 @@ pub(super) fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>
     if threads <= 2 || trace::in_turn() {
         return calls.into_iter().try_for_each(|call| call());
     }
-    let calls = Mutex::new(calls.into_iter());
-    let first = Mutex::new(None);
-    std::thread::scope(|scope| {
-        let run = || {
-            loop {
-                let Some(call) = calls.lock().next() else { return };
-                if let Err(error) = call() {
-                    first.lock().get_or_insert(error);
-                }
-            }
-        };
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-        // One by one: a join is seen by the thread sanitizer, a scope's end is not.
-        for thread in threads {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        }
-    });
-    first.into_inner().map_or(Ok(()), Err)
+    let calls: Vec<_> = calls.into_iter().map(|call| Mutex::new(Some(call))).collect();
+    let run = |call: &Mutex<Option<_>>| call.lock().take();
+    parallel::map(threads, &calls, |_, call| run(call).map_or(Ok(()), |call: Box<dyn FnOnce() -> _ + Send>| call()))
+        .into_iter()
+        .collect()
 }

@@ -148,10 +148,7 @@ impl Shard {
         let mut found = Walked::default();
         let (mut at, mut told) = (from, from);
         while to - at >= HEADER {
-            let Some(record) = segment.headed(at, self.align(), &self.medium.keys) else { break };
-            if at + record.len() > to || !record.body_verifies(&self.medium.keys) {
-                break;
-            }
+            let Some(record) = segment.whole(at, to, self.align(), &self.medium.keys) else { break };
             if let Some(extent) = record.extent().filter(|_| extents)
                 && !extent::verifies(&self.medium, self.number, &extent)?
             {

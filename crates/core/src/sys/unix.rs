@@ -8,7 +8,7 @@ use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
@@ -48,21 +48,21 @@ impl Dir {
     /// Makes the directory; the mode is applied as stated, whatever the umask.
     pub fn create(path: &Path, mode: u32) -> io::Result<Dir> {
         faults::check(Call::Mkdir)?;
-        rfs::mkdir(path, Mode::from_raw_mode(mode | 0o700))?;
+        Dir::make(rfs::CWD, path.as_os_str(), mode)
+    }
+
+    fn make(parent: BorrowedFd<'_>, name: &OsStr, mode: u32) -> io::Result<Dir> {
+        rfs::mkdirat(parent, name, Mode::from_raw_mode(mode | 0o700))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rfs::open(path, flags, Mode::empty())?;
+        let fd = rfs::openat(parent, name, flags, Mode::empty())?;
+        // The umask may have taken from what was asked for.
         rfs::fchmod(&fd, Mode::from_raw_mode(mode))?;
         Ok(Dir { fd, file_mode: Mode::from_raw_mode(0o600) })
     }
 
     /// Makes a directory in this one, for its owner alone whatever the umask.
     pub fn create_dir(&self, name: &OsStr) -> io::Result<Dir> {
-        let private = Mode::from_raw_mode(0o700);
-        rfs::mkdirat(&self.fd, name, private)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rfs::openat(&self.fd, name, flags, Mode::empty())?;
-        rfs::fchmod(&fd, private)?;
-        Ok(Dir { fd, file_mode: Mode::from_raw_mode(0o600) })
+        Dir::make(self.fd.as_fd(), name, 0o700)
     }
 
     /// Removes an empty directory.
