@@ -36,3 +36,5 @@ export { salvage, type SalvageOptions, type SalvageReport } from './lib/salvage.
 export type { DiskMapStats } from './lib/stats.js'
 export { DELETE, type Delete } from './lib/update.js'
 export type { Damage, VerifyReport } from './lib/verify.js'
+export type { View } from './lib/view.js'
+export type { ViewMode } from './lib/views.js'

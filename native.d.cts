@@ -12,6 +12,12 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** Joins a map that is open in this process. */
 export declare function attach(identity: NativeIdentity, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object
 
+/** Whether views can show mapped files in this environment; else they copy. */
+export declare function canShow(): boolean
+
+/** Leaves an ArrayBuffer that a view was given, and every view of it, with length 0. */
+export declare function detach(buffer: ArrayBuffer): void
+
 /** Every code of the engine's table. */
 export declare function errorCodes(): Array<string>
 

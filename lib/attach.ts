@@ -2,7 +2,8 @@ import type { KeyCodec, ValueCodec } from './codecs/types.js'
 import { badArgument } from './errors.js'
 import type { NativeIdentity, NativeOptions } from './native.js'
 import type { StatedCodecs } from './codecs/resolve.js'
-import { checkNames, flag, nativeOptions, stateCodecs } from './options.js'
+import { checkNames, flag, nativeOptions, stateCodecs, viewMode } from './options.js'
+import type { ViewMode } from './views.js'
 
 /**
  * Names an open map to other threads of its process: plain data that can be posted and cloned, is worth nothing in another
@@ -30,27 +31,32 @@ export interface AttachOptions<K, V> {
    * Default: false.
    */
   readOnly?: boolean | undefined
+  /** How `view` shows values in this handle; see {@link DiskMapOptions}. Default: `'auto'`. */
+  views?: ViewMode | undefined
 }
 
 /** The arguments of `attach`, checked. */
 export interface CheckedAttach<K, V> extends StatedCodecs<K, V> {
   readonly identity: NativeIdentity
   readonly native: NativeOptions
+  readonly views: ViewMode
 }
 
 const known: ReadonlySet<PropertyKey> = new Set<keyof AttachOptions<unknown, unknown>>([
   'key',
   'value',
   'readOnly',
+  'views',
 ])
 
 /** Checks the arguments of `attach`. */
 export function checkAttach<K, V>(handle: unknown, options: unknown): CheckedAttach<K, V> {
   const identity = checkHandle(handle)
   // Each property is read once, so that a getter cannot show the check something else.
-  const { key, value, readOnly } = checkNames(options, known) as AttachOptions<K, V>
+  const { key, value, readOnly, views } = checkNames(options, known) as AttachOptions<K, V>
   const native = nativeOptions(false, flag('readOnly', readOnly, false))
-  return { identity, native, ...stateCodecs<K, V>(native, key, value) }
+  const codecs = stateCodecs<K, V>(native, key, value)
+  return { identity, native, views: viewMode(views), ...codecs }
 }
 
 function checkHandle(handle: unknown): NativeIdentity {

@@ -9,7 +9,8 @@ const ENTRY_HEADER = 8
 /** Which part of an entry an iterator gives. */
 export type Part = 'keys' | 'values' | 'entries'
 
-const iteratorPrototype = Object.getPrototypeOf(
+/** Node 20 has it under no name. */
+export const iteratorPrototype = Object.getPrototypeOf(
   Object.getPrototypeOf([][Symbol.iterator]()),
 ) as object
 

@@ -21,6 +21,9 @@ import type { DiskMapStats } from './stats.js'
 import { getOrInsert, getOrInsertComputed, update, type Delete } from './update.js'
 import { bindVerbs, type Verbs } from './verbs.js'
 import { verify, type VerifyReport } from './verify.js'
+import type { View } from './view.js'
+import { ViewIterator } from './view-iterator.js'
+import { read, viewMany, Views, type ViewMode } from './views.js'
 
 // `new DiskMap()` has no map to stand for: only `open` knows this.
 const opening = Symbol('opening')
@@ -72,10 +75,14 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
   }
 
   readonly #verbs: Verbs<K, V>
+  readonly #viewMode: ViewMode
+  /** Made when a value is viewed for the first time. */
+  #views: Views<K, V> | undefined
 
-  private constructor(token: symbol, verbs: Verbs<K, V>) {
+  private constructor(token: symbol, verbs: Verbs<K, V>, viewMode: ViewMode) {
     if (token !== opening) throw badArgument('A DiskMap is made by DiskMap.open(path, options).')
     this.#verbs = verbs
+    this.#viewMode = viewMode
   }
 
   /**
@@ -158,11 +165,13 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
 
   static #over<K, V>(
     handle: NativeHandle,
-    options: StatedCodecs<K, V> & Partial<Pick<CheckedOptions<K, V>, 'onRecovery'>>,
+    options: StatedCodecs<K, V> &
+      Pick<CheckedOptions<K, V>, 'views'> &
+      Partial<Pick<CheckedOptions<K, V>, 'onRecovery'>>,
   ): DiskMap<K, V> {
     try {
       const { key, value } = driversOf(handle, options)
-      const map = new DiskMap(opening, bindVerbs(handle, key, value))
+      const map = new DiskMap(opening, bindVerbs(handle, key, value), options.views)
       tellRecovery(handle, options.onRecovery)
       return map
     } catch (error) {
@@ -316,6 +325,48 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
   }
 
   /**
+   * The value of a key where it lies, or undefined: its bytes are the map's own pages, and nothing is copied or decoded.
+   * Costs the same for a value of any length. See {@link View} for how long it lasts; `map.stats().pins` shows what views
+   * hold.
+   *
+   * @example
+   * using view = map.view('avatar')
+   * response.end(view?.bytes)
+   */
+  view(key: K): View<V> | undefined {
+    return this.#viewer.view(key)
+  }
+
+  /** The views of many keys, in the order of the keys, with undefined for a miss; see {@link DiskMap.view}. */
+  viewMany(keys: Iterable<K>): (View<V> | undefined)[] {
+    return viewMany(this.#viewer, keys)
+  }
+
+  /**
+   * Calls fn with the bytes of a key's value where they lie, and returns what it returns; undefined, without a call, if the
+   * key is absent. The view ends with the call: fn keeps nothing of the bytes.
+   *
+   * @throws {DiskMapError} `ERR_INVALID_ARGUMENT` if fn is not a function. What fn throws passes through.
+   * @example
+   * const crc = map.read('avatar', (bytes) => crc32(bytes))
+   */
+  read<R>(key: K, fn: (bytes: Buffer, view: View<V>) => R): R | undefined {
+    return read(this.#viewer, key, fn)
+  }
+
+  /**
+   * Iterates over the entries with their values in place; see {@link DiskMap.entries} and {@link DiskMap.view}. Until it is at
+   * its end, or left, an iteration holds a few segments too.
+   */
+  views(): MapIterator<[K, View<V>]> {
+    return new ViewIterator(this.#verbs, this.#viewer) as unknown as MapIterator<[K, View<V>]>
+  }
+
+  get #viewer(): Views<K, V> {
+    return (this.#views ??= new Views(this.#verbs, this.#viewMode))
+  }
+
+  /**
    * Iterates over the entries, in no promised order. A key that is there throughout is given exactly once, whatever is
    * written meanwhile, here or in other threads; nobody waits for an iterator.
    */
@@ -421,13 +472,14 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
   }
 
   /**
-   * Ends this handle; a second call does nothing. The last handle of the process syncs the map and marks it cleanly
+   * Ends this handle and its views; a second call does nothing. The last handle of the process syncs the map and marks it cleanly
    * closed, which may wait for the disk: `await flush()` before it if that must not happen here.
    *
    * @throws {DiskMapError} `ERR_IO` if the sync failed. The handle is closed all the same.
    */
   close(): void {
     this.#verbs.closed = true
+    this.#views?.end()
     this.#verbs.native.close()
   }
 

@@ -127,6 +127,22 @@ export interface NativeMap {
   clear(): void
   /** Fills the page with entries and returns the bytes used, 0 at the end, -n if the next entry needs n bytes. */
   cursor(): (page: Uint8Array) => number
+  /** From now on views show files. The callback is called when something was freed that they may show. */
+  openViews(relinquish: () => void): void
+  /**
+   * The number of the window that shows the key's value, or the ArrayBuffer of one that was made for it, whose number goes to
+   * `meta[4]`; offset and length go to `meta[2]` and `[3]`. -1: a miss. -2: the value is left to be copied, as by `read`. -3:
+   * V8 has refused the memory. `meta[5]` is set to 1 if there may be windows to detach.
+   */
+  view(key: Passed): number | ArrayBuffer
+  /** Another ArrayBuffer for a window whose own was lost, with its number in `meta[4]`; undefined if there is none. */
+  renewView(window: number): ArrayBuffer | undefined
+  /** Whether the window is to be detached now that one view less looks through it. */
+  endView(window: number): boolean
+  /** The next window from a number on that is to be detached; -1 if there is none. */
+  nextIdle(from: number): number
+  /** Goes one entry on and gives what `view` does, -1 at the end. The key is in the scratch, its length in `meta[6]`. */
+  viewCursor(): () => number | ArrayBuffer
   flush(): Promise<void>
   flushSync(): void
   compact(): Promise<void>
@@ -172,6 +188,10 @@ export interface Addon {
   open(path: string, options: NativeOptions, fail: Fail): NativeHandle
   openAsync(path: string, options: NativeOptions, fail: Fail): NativeOpening
   attach(identity: NativeIdentity, options: NativeOptions, fail: Fail): NativeHandle
+  /** Whether views can show mapped files in this thread. */
+  canShow(): boolean
+  /** Leaves an ArrayBuffer with length 0. */
+  detach(buffer: ArrayBuffer): void
   salvage(from: string, to: string, options: NativeOptions, fail: Fail): NativeJob<NativeSalvage>
 }
 

@@ -5,6 +5,7 @@ import type { KeyCodec, ValueCodec } from './codecs/types.js'
 import { badArgument, describe } from './errors.js'
 import { limits, type NativeOptions } from './native.js'
 import type { DiskMapRecovery, RebuildProgress } from './recovery.js'
+import type { ViewMode } from './views.js'
 
 /** Options of {@link DiskMap.open}. An option that is not listed here is `ERR_INVALID_ARGUMENT`. */
 export interface DiskMapOptions<K, V> {
@@ -68,6 +69,11 @@ export interface DiskMapOptions<K, V> {
    * `ERR_OPTIONS_MISMATCH`; it is not stored with the map. Default: false, or what the map is open with.
    */
   secureDelete?: boolean | undefined
+  /**
+   * How `view` shows values. `'auto'`: in place, where V8 can show memory that is not its own (not in Electron), else as
+   * copies. `'copy'`: always as copies; the types are the same. It belongs to this handle. Default: `'auto'`.
+   */
+  views?: ViewMode | undefined
   /** The permissions of a directory that is made: 0o700 and up to 0o777. Default: 0o700. */
   mode?: number | undefined
   /**
@@ -93,6 +99,7 @@ export interface DiskMapAsyncOptions<K, V> extends DiskMapOptions<K, V> {
 export interface CheckedOptions<K, V> extends StatedCodecs<K, V> {
   readonly path: string
   readonly native: NativeOptions
+  readonly views: ViewMode
   readonly onRecovery: ((recovery: DiskMapRecovery) => void) | undefined
   readonly onProgress: ((progress: RebuildProgress) => void) | undefined
 }
@@ -108,6 +115,7 @@ const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapAsyncOptions<unknow
   'onCorrupt',
   'mode',
   'secureDelete',
+  'views',
   'capacity',
   'onRecovery',
   'onProgress',
@@ -124,7 +132,8 @@ export function checkOptions<K, V>(
   // Each property is read once, so that a getter cannot show the check something else.
   const stated = options as DiskMapAsyncOptions<K, V>
   const { key, value, create, readOnly, shards, flushInterval } = stated
-  const { recovery, onCorrupt, mode, secureDelete, capacity, onRecovery, onProgress } = stated
+  const { recovery, onCorrupt, mode, secureDelete, capacity, views } = stated
+  const { onRecovery, onProgress } = stated
   const native = nativeOptions(flag('create', create, true), flag('readOnly', readOnly, false))
   if (native.readOnly) native.create = false
   if (shards !== undefined) {
@@ -161,7 +170,7 @@ export function checkOptions<K, V>(
     )
   }
   const codecs = stateCodecs<K, V>(native, key, value)
-  return { path: directory, native, onRecovery, onProgress, ...codecs }
+  return { path: directory, native, views: viewMode(views), onRecovery, onProgress, ...codecs }
 }
 
 /** Options for the addon, which reads those that are not stated too: nothing may be inherited from Object.prototype. */
@@ -238,6 +247,15 @@ function fileUrl(path: unknown): string {
     // Not a file URL, or one that names another host.
   }
   throw badArgument(`The path must be a string or a file URL, not ${describe(path)}.`)
+}
+
+/** The option `views`. */
+export function viewMode(views: unknown): ViewMode {
+  if (views === undefined) return 'auto'
+  if (views !== 'auto' && views !== 'copy') {
+    throw badArgument("The option views must be 'auto' or 'copy'.")
+  }
+  return views
 }
 
 /** A boolean option. */

@@ -25,6 +25,6 @@ export const words: { readonly u64: BigUint64Array; readonly i64: BigInt64Array 
 
 /**
  * Index 0: the sequence number of the last `read`, or the one that the next `swap` expects; -1: absent. Index 1: how far
- * the last call for many keys went.
+ * the last call for many keys went. From 2 on: what a view is to be made of.
  */
 export const meta: Float64Array = new Float64Array(native.meta())

@@ -36,6 +36,13 @@ export interface DiskMapStats {
   readonly slots: number
   /** Values in files of their own. */
   readonly extentBytes: number
+  /**
+   * Segments and long values that are held in place: by views that have not ended, in each thread that has some, and by
+   * references of Rust into segments that were freed.
+   */
+  readonly pins: number
+  /** Segments that were freed and whose room is given back only when nobody holds them any more. */
+  readonly pinnedBytes: number
   /** The segment that is kept for deletes on a full disk. */
   readonly spareBytes: number
   /** Calls that had to make a file themselves, because the background was late. */

@@ -1,7 +1,7 @@
 // A worker thread with one job on a map: workerData is { path, job, … }.
 import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
-import { DiskMap, native, str } from '../../index.js'
+import { bytes, DiskMap, native, str } from '../../index.js'
 
 const { path, job, ...given } = workerData
 
@@ -14,6 +14,30 @@ const jobs = {
       if (map.get(`${name} ${i}`) !== `value ${name} ${i}`) throw new Error(`lost ${name} ${i}`)
     }
     map.close()
+  },
+
+  /** Views keys `k0`, `k1` and so on, and tells whether each has the bytes that helpers/views.ts gives it. */
+  views({ count, views }) {
+    const map = DiskMap.open(path, { key: str, value: bytes, views })
+    let right = true
+    for (let i = 0; i < count; i++) {
+      const view = map.view(`k${i}`)
+      right &&= view.bytes.equals(Buffer.alloc(view.bytes.length, `k${i} of ${view.bytes.length};`))
+    }
+    map.close()
+    return right
+  },
+
+  /** Overwrites a key until there is one called `stop`; gives how often. */
+  overwrite({ key, n }) {
+    const map = DiskMap.open(path, { key: str, value: bytes })
+    let count = 0
+    while (!map.has('stop')) {
+      for (let i = 0; i < 1000; i++) map.set(key, Buffer.alloc(100 + n, count + i))
+      count += 1000
+    }
+    map.close()
+    return count
   },
 
   /** Adds one to a key, `count` times. */

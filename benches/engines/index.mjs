@@ -15,6 +15,7 @@
  * @property {(keys: any) => any[] | Promise<any[]>} [getMany] in order, undefined for a miss
  * @property {(keys: any) => any[] | Promise<any[]>} [otherGetMany] another way; the faster one counts
  * @property {(entries: [any, any][]) => unknown} [setMany] in one batch, if the engine has any
+ * @property {(key: any) => Uint8Array | undefined} [peek] a value's bytes, not to be kept
  * @property {unknown} [share] what another thread needs to open the same store
  * @property {() => unknown} close
  */
@@ -32,6 +33,7 @@
  * @property {string} settings how it was set up, for the reader of the figures
  * @property {boolean} persists
  * @property {boolean} threads whether several threads may open one store
+ * @property {boolean} [peeks] its stores have `peek`
  * @property {boolean} [queued] it only differs from another engine by not waiting for each write
  * @property {(place: string, kind: Kind, options?: OpenOptions) => Store | Promise<Store>} open in a folder of its own
  */

@@ -63,6 +63,7 @@ function openStore(place, kind, queued) {
         if (key !== undefined && value !== undefined && typeof key !== 'symbol') seen++
       return seen
     },
+    peek: (key) => store.getBinaryFast(key),
     getMany: getEach,
     otherGetMany: (keys) => store.getMany(Array.from(keys)),
     setMany: (entries) =>
@@ -79,6 +80,7 @@ export const lmdb = {
   settings: `\`putSync\`, \`removeSync\`; batches: \`transactionSync\`, and the faster of \`getMany\` and a loop; ${SETTINGS}`,
   persists: true,
   threads: true,
+  peeks: true,
   open: (place, kind) => openStore(place, kind, false),
 }
 

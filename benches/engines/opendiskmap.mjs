@@ -11,6 +11,7 @@ export const opendiskmap = {
     'defaults (a flush in the background every second; none in latency-unsynced); objects by `json()`',
   persists: true,
   threads: true,
+  peeks: true,
   open(place, kind, { unsynced = false } = {}) {
     // Which of the codecs it is does not matter to the verbs.
     const codec = /** @type {Record<string, any>} */ (codecs)
@@ -30,6 +31,7 @@ export const opendiskmap = {
         for (const [key, value] of map) if (key !== undefined && value !== undefined) seen++
         return seen
       },
+      peek: (key) => map.view(key)?.bytes,
       getMany: (keys) => map.getMany(keys),
       setMany: (entries) => map.setMany(entries),
       close: () => map.close(),

@@ -7,6 +7,7 @@ import { profiles } from './profiles.mjs'
 import { seedLoad, seedText, seedU64 } from './seed.mjs'
 import { text } from './text.mjs'
 import { u64 } from './u64.mjs'
+import { views } from './views.mjs'
 import { ycsbA, ycsbB } from './ycsb.mjs'
 
 /**
@@ -50,6 +51,7 @@ export const workloads = [
   seedLoad,
   buffers1,
   buffers64,
+  views,
   profiles,
   ycsbA,
   ycsbB,

@@ -43,10 +43,17 @@ export function cargoTest(result, { mayBeEmpty = false } = {}) {
   return strictly(result, counts)
 }
 
+/** Why a program that ended well did nothing. @param {Result} result */
+function skipped({ code, output }) {
+  return code === 0 ? /^(?:.*not possible here: |skipped, )(.*)/m.exec(output)?.[1] : undefined
+}
+
 /** @param {Result} result @returns {Counts} */
 export function tap(result) {
   const [, passed = 0] = /^# pass (\d+)/m.exec(result.output) ?? []
   const [, failed = 0] = /^# fail (\d+)/m.exec(result.output) ?? []
+  const why = skipped(result)
+  if (why !== undefined) return { passed: 0, failed: 0, skipped: why }
   return strictly(result, { passed: Number(passed), failed: Number(failed) })
 }
 
@@ -54,9 +61,8 @@ export function tap(result) {
 export function rig(result) {
   const lines = [...plain(result.output).matchAll(/^(?:[\w -]+: )?(\d+) passed, (\d+) failed/gm)]
   const [, passed = 0, failed = 0] = lines.at(-1) ?? []
-  const [, why] = /(?:not possible here: |skipped, )(.*)/.exec(result.output) ?? []
-  if (why !== undefined && result.code === 0 && Number(passed) + Number(failed) === 0)
-    return { passed: 0, failed: 0, skipped: why }
+  const why = Number(passed) + Number(failed) === 0 ? skipped(result) : undefined
+  if (why !== undefined) return { passed: 0, failed: 0, skipped: why }
   return strictly(result, { passed: Number(passed), failed: Number(failed) })
 }
 

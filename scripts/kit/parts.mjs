@@ -115,6 +115,14 @@ async function histories(args = []) {
 }
 
 /** @param {string[]} [args] */
+async function refused(args = []) {
+  const show = worthSeeing
+  return tap(
+    await run(process.execPath, ['__test__/rigs/refused.mjs', ...args], { show, minutes: 12 }),
+  )
+}
+
+/** @param {string[]} [args] */
 async function nodeKill(args = []) {
   return rig(await run(process.execPath, ['__test__/rigs/kill.mjs', ...args], { minutes: 40 }))
 }
@@ -199,6 +207,12 @@ export const parts = [
     needs: 'build',
     run: async () =>
       tap(await tool('ava/entrypoints/cli.mjs', ['--tap'], { show: worthSeeing, minutes: 12 })),
+  },
+  {
+    name: 'views-refused',
+    what: 'views and codecs under a Node-API that shows no memory but its own',
+    needs: 'build',
+    run: () => refused(),
   },
   {
     name: 'linearizability',
@@ -390,6 +404,12 @@ export const longParts = [
     what: 'half an hour of libFuzzer for each target: a map directory, codecs, calls',
     needs: 'packages',
     run: fuzz,
+  },
+  {
+    name: 'refused-all',
+    what: 'all specs under a Node-API that shows no memory but its own',
+    needs: 'build',
+    run: () => refused(['__test__/**/*.spec.ts']),
   },
   {
     name: 'linearizability-long',

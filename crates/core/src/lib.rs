@@ -78,6 +78,8 @@ mod shard;
 mod signal;
 #[allow(unsafe_code)]
 mod sys;
+#[cfg(not(loom))]
+mod viewers;
 
 pub use error::{Code, Error, Result};
 
@@ -114,8 +116,10 @@ pub use front::{
 #[cfg(not(loom))]
 pub use map::{
     Amount, BackupProgress, Capacity, Codec, Cursor, Extent, Hooks, Identity, Iter, Map, NumberType, OnCorrupt,
-    Options, Page, Progress, Recovery, Salvage, Stats, Verification, salvage,
+    Options, Page, Progress, Recovery, Salvage, Sight, Stats, Verification, ViewCursor, Window, Windows, salvage,
 };
+#[cfg(not(loom))]
+pub use viewers::Ask;
 
 /// What the crash rigs ask for and no release build has.
 #[doc(hidden)]

@@ -9,6 +9,7 @@ use crate::log::spare::Spare;
 use crate::mem::{Access, Region};
 use crate::rules::{Rule, holds};
 use crate::sys::{self, Dir, FileId};
+use crate::viewers::Viewers;
 use crate::{Code, Error, Result};
 use std::fs::File;
 use std::io;
@@ -40,6 +41,8 @@ pub(crate) struct Medium {
     /// Calls that had to make a file which the background should have made.
     pub waits: AtomicU64,
     pub spare: Spare,
+    /// Who looks at values in place.
+    pub viewers: Viewers,
     /// A call found no room: compaction is to free what it can.
     pub pressed: AtomicBool,
     /// Set when something is waiting for the background.
@@ -74,6 +77,7 @@ impl Medium {
             names_changed: AtomicBool::new(true),
             waits: AtomicU64::new(0),
             spare: Spare::default(),
+            viewers: Viewers::default(),
             pressed: AtomicBool::new(false),
             work: AtomicBool::new(false),
             failed: OnceLock::new(),

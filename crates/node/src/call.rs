@@ -164,6 +164,11 @@ impl Call<'_> {
         Ok((data.cast(), len))
     }
 
+    /// A function argument, or any other as it came.
+    pub fn raw(&self, index: usize) -> sys::napi_value {
+        self.args[index]
+    }
+
     /// A length argument.
     pub fn len(&self, index: usize) -> Result<usize, Failure> {
         let mut len = 0;

@@ -3,7 +3,7 @@
 use crate::call::{Call, Fail, Failure, LoneSurrogate, Outcome, Shared, Text, promise};
 use crate::later::{Task, Tasks};
 use napi::sys::napi_env;
-use opendiskmap::{Code, Error, Map};
+use opendiskmap::{Code, Error, Extent, Map, Windows};
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub const VALUE_AT: usize = 64 << 10;
 pub const SCRATCH: usize = 128 << 10;
 pub const META: usize = 64;
+/// Room for a value in the scratch; a longer one waits for `take`.
+const VALUE_ROOM: usize = SCRATCH - VALUE_AT;
 
 /// How a key or a value crosses the boundary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub struct Handle {
     pub value: RefCell<Vec<u8>>,
     /// What was promised and is to be done before the handle ends.
     tasks: RefCell<Tasks>,
+    /// What its views show; `None` where all of them copy.
+    pub windows: RefCell<Option<Windows>>,
 }
 
 impl Handle {
@@ -55,6 +59,7 @@ impl Handle {
             value_text: RefCell::default(),
             value: RefCell::default(),
             tasks: RefCell::default(),
+            windows: RefCell::default(),
         }
     }
 
@@ -83,19 +88,65 @@ impl Handle {
     pub fn close(&self) -> opendiskmap::Result<()> {
         let Some(map) = self.map.take() else { return Ok(()) };
         self.tasks.take().finish();
+        self.windows.take();
         map.end()
+    }
+
+    /// Leaves a value in the scratch, or for `take`, and gives its length.
+    pub fn leave(&self, value: &[u8]) -> usize {
+        if value.len() <= VALUE_ROOM {
+            self.scratch.write(VALUE_AT, value);
+        } else {
+            let mut long = self.value.borrow_mut();
+            long.clear();
+            long.extend_from_slice(value);
+        }
+        value.len()
+    }
+
+    /// The same for a value that is still to be read.
+    pub fn leave_extent(&self, extent: &Extent<'_>) -> Result<usize, Failure> {
+        let mut long = self.value.borrow_mut();
+        long.clear();
+        extent.append_to(&mut long)?;
+        Ok(long.len())
     }
 
     /// The sequence number that the face and the addon hand to each other; -1 for an absent key.
     pub fn set_meta(&self, seq: Option<u64>) {
         // Sequence numbers have 48 bits: a double holds them exactly.
         let seq = seq.map_or(-1.0, |seq| seq as f64);
-        self.meta.write(0, &seq.to_ne_bytes());
+        self.set(0, seq);
     }
 
     /// How far a batch came: bytes or entries of its first argument.
     pub fn set_progress(&self, done: usize) {
-        self.meta.write(8, &(done as f64).to_ne_bytes());
+        self.set(1, done as f64);
+    }
+
+    /// Where a view lies in its window, and the window's number if it is new to the face.
+    pub fn set_place(&self, at: usize, len: usize, opened: u32) {
+        self.set(2, at as f64);
+        self.set(3, len as f64);
+        self.set_opened(opened);
+    }
+
+    pub fn set_opened(&self, number: u32) {
+        self.set(4, f64::from(number));
+    }
+
+    /// There may be windows to detach. The face takes it back.
+    pub fn set_asked(&self) {
+        self.set(5, 1.0);
+    }
+
+    /// Of the key that an iteration of views left in the scratch.
+    pub fn set_key_length(&self, len: usize) {
+        self.set(6, len as f64);
+    }
+
+    fn set(&self, index: usize, number: f64) {
+        self.meta.write(8 * index, &number.to_ne_bytes());
     }
 
     pub fn meta(&self) -> Option<u64> {

@@ -12,7 +12,10 @@ mod handle;
 mod job;
 mod later;
 mod recovery;
+#[allow(unsafe_code)]
+mod segment;
 mod verbs;
+mod views;
 
 use call::{Fail, Failure, Outcome, Raw, Value, give, guarded, promise, shared};
 use handle::{Handle, META, SCRATCH};
@@ -105,6 +108,18 @@ pub fn scratch(env: Env) -> napi::Result<Raw> {
 #[napi(ts_return_type = "ArrayBuffer")]
 pub fn meta(env: Env) -> napi::Result<Raw> {
     shared(env.raw(), META).and_then(|shared| shared.value(env.raw())).map(Raw).map_err(|_| pending())
+}
+
+/// Whether views can show mapped files in this environment; else they copy.
+#[napi]
+pub fn can_show(env: Env) -> bool {
+    segment::can_show(env.raw())
+}
+
+/// Leaves an ArrayBuffer that a view was given, and every view of it, with length 0.
+#[napi(ts_args_type = "buffer: ArrayBuffer")]
+pub fn detach(env: Env, buffer: Unknown) {
+    segment::detach(env.raw(), buffer.raw());
 }
 
 /// Opens a map; what it throws is made by `fail(code, message, errno)`.

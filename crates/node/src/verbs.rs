@@ -4,9 +4,10 @@ use crate::batch::{delete_many, get_many, has_many, set_many};
 use crate::call::{
     Call, Failure, Outcome, Text, Value, bigint, buffer, function, number, object, promise, string, text,
 };
-use crate::handle::{Handle, Lane, SCRATCH, VALUE_AT, argument};
+use crate::handle::{Handle, Lane, VALUE_AT, argument};
 use crate::job::{damages, job};
 use crate::recovery;
+use crate::views::{end_view, next_idle, open_views, renew_view, view, view_cursor};
 use napi::sys::{napi_env, napi_value};
 use opendiskmap::{Amount, Code, Cursor, Error, NumberType, Page, Stats};
 use std::cell::RefCell;
@@ -14,9 +15,7 @@ use std::ops::DerefMut;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Room for a value in the scratch; a longer one waits for `take`.
-const VALUE_ROOM: usize = SCRATCH - VALUE_AT;
-const MISS: f64 = -1.0;
+pub const MISS: f64 = -1.0;
 
 /// A handle and how its keys and values cross.
 pub struct Bound {
@@ -26,7 +25,11 @@ pub struct Bound {
 }
 
 impl Bound {
-    fn with_key<R>(&self, call: &Call<'_>, use_key: impl FnOnce(&[u8]) -> Result<R, Failure>) -> Result<R, Failure> {
+    pub fn with_key<R>(
+        &self,
+        call: &Call<'_>,
+        use_key: impl FnOnce(&[u8]) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
         let mut text = self.handle.key_text.borrow_mut();
         use_key(argument(call, 0, self.key, &self.handle.scratch, text.deref_mut())?)
     }
@@ -47,21 +50,10 @@ impl Bound {
         let map = handle.map()?;
         self.with_key(call, |key| {
             let mut len = 0;
-            let mut long = handle.value.borrow_mut();
-            let found = map.read_with(key, &mut |bytes| {
-                len = bytes.len();
-                if len <= VALUE_ROOM {
-                    handle.scratch.write(VALUE_AT, bytes);
-                } else {
-                    long.clear();
-                    long.extend_from_slice(bytes);
-                }
-            })?;
+            let found = map.read_with(key, &mut |bytes| len = handle.leave(bytes))?;
             let Some((seq, extent)) = found else { return Ok((MISS, None)) };
             if let Some(extent) = extent {
-                long.clear();
-                extent.append_to(&mut long)?;
-                len = long.len();
+                len = handle.leave_extent(&extent)?;
             }
             Ok((len as f64, Some(seq)))
         })
@@ -258,6 +250,8 @@ fn stats(call: &mut Call<'_>, bound: &Bound) -> Outcome {
         ("tables", stats.tables),
         ("slots", stats.slots),
         ("extentBytes", stats.extent_bytes),
+        ("pins", stats.pins),
+        ("pinnedBytes", stats.pinned_bytes),
         ("spareBytes", stats.spare_bytes),
         ("waits", stats.waits),
         ("checkpoints", stats.checkpoints),
@@ -378,6 +372,12 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "capacity"(0): capacity,
             "clear"(0): clear,
             "cursor"(0): cursor,
+            "openViews"(1): open_views,
+            "view"(1): view,
+            "renewView"(1): renew_view,
+            "endView"(1): end_view,
+            "nextIdle"(1): next_idle,
+            "viewCursor"(0): view_cursor,
             "flush"(0): flush,
             "flushSync"(0): flush_sync,
             "compact"(0): compact,

@@ -27,7 +27,7 @@ impl Iterator for Pinned<'_> {
                 return Some(Ok(pin));
             }
             match self.cursor.next_pinned(self.map, &mut self.portion) {
-                Ok(more) => self.done = !more,
+                Ok(shard) => self.done = shard.is_none(),
                 Err(error) => {
                     self.done = true;
                     return Some(Err(error));

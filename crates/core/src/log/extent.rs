@@ -94,7 +94,19 @@ pub(crate) fn map(medium: &Medium, file: &File, descriptor: &Descriptor) -> Resu
     if medium.secure {
         return copy(medium, file, descriptor);
     }
-    let region = Region::map(file, Access::ReadOnly).map_err(|error| match error.kind() {
+    verified(medium, file, descriptor, Access::ReadOnly)
+}
+
+/// The same in a mapping that can be written to, which nobody else sees. Not where the file may be overwritten under it.
+pub(crate) fn map_private(medium: &Medium, file: &File, descriptor: &Descriptor) -> Result<Region> {
+    if medium.secure {
+        return Err(Error::new(Code::InvalidArgument, "Long values of a map with secureDelete are copied."));
+    }
+    verified(medium, file, descriptor, Access::Private).map(LogRegion::into_region)
+}
+
+fn verified(medium: &Medium, file: &File, descriptor: &Descriptor, access: Access) -> Result<LogRegion> {
+    let region = Region::map(file, access).map_err(|error| match error.kind() {
         io::ErrorKind::OutOfMemory => Error::new(
             Code::NoSpace,
             "Could not map a long value: the process has no mappings or address space left. Raise vm.max_map_count or let go of other values.",

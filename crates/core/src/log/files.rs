@@ -424,7 +424,13 @@ impl Log {
 
     /// Unlinks a freed segment from memory; its file goes once its readers have left.
     pub fn retire(&self, index: usize, guard: &Guard) -> Option<(crate::mem::Retired<Segment>, String)> {
-        let name = names::segment(self.shard, self.segments.load(index, guard)?.id);
+        let segment = self.segments.load(index, guard)?;
+        // Release: partner of the load in a window's `is_freed`.
+        segment.freed.store(true, Ordering::Release);
+        if segment.windows.load(Ordering::Acquire) > 0 {
+            self.medium.viewers.note_freed();
+        }
+        let name = names::segment(self.shard, segment.id);
         Some((self.segments.take(index)?, name))
     }
 

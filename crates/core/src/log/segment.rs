@@ -8,7 +8,7 @@ use crate::mem::{Bits, LogRegion};
 use crate::rules::{Rule, holds};
 use crate::{Error, Result};
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A record is at least this long, so no two start in the same unit.
 const UNIT: usize = 16;
@@ -23,6 +23,10 @@ pub(crate) struct Segment {
     verified: Option<Bits>,
     /// Everything below is durable.
     synced: AtomicUsize,
+    /// It is in the log no more, and who keeps it is asked to let go.
+    pub freed: AtomicBool,
+    /// Windows that show it, each of which has a share.
+    pub windows: AtomicUsize,
 }
 
 /// A record in place.
@@ -81,7 +85,15 @@ impl<'a> Record<'a> {
 impl Segment {
     pub fn new(id: SegmentId, index: usize, log: LogRegion, made_here: bool, synced: usize) -> Segment {
         let verified = (!made_here).then(|| Bits::new(log.len() / UNIT));
-        Segment { id, index, log, verified, synced: AtomicUsize::new(synced) }
+        Segment {
+            id,
+            index,
+            log,
+            verified,
+            synced: AtomicUsize::new(synced),
+            freed: AtomicBool::new(false),
+            windows: AtomicUsize::new(0),
+        }
     }
 
     /// The mapping of a scan, put to use: at its place in the segment table, and with its records' end.

@@ -79,17 +79,18 @@ impl Cursor {
         Ok(false)
     }
 
-    /// As [`next`](Cursor::next), the entries pinned and not copied. Nothing is asked again after an error.
-    pub(crate) fn next_pinned(&mut self, map: &Map, pins: &mut Vec<Pin>) -> Result<bool> {
+    /// As [`next`](Cursor::next), the entries pinned and not copied; gives their shard. Nothing is asked again after an error.
+    pub(crate) fn next_pinned(&mut self, map: &Map, pins: &mut Vec<Pin>) -> Result<Option<usize>> {
         let instance = map.instance()?;
         while let Some(shard) = instance.shards.get(self.shard) {
+            let number = self.shard;
             let next = shard.scan_pinned(self.position, pins)?;
             self.go_on(next);
             if !pins.is_empty() {
-                return Ok(true);
+                return Ok(Some(number));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn go_on(&mut self, next: Option<Position>) {

@@ -21,6 +21,8 @@ mod rigs;
 mod salvage;
 mod stats;
 mod verify;
+mod views;
+mod windows;
 
 pub use crate::layout::checkpoint::{Capacity, Codec};
 pub use backup::BackupProgress;
@@ -36,6 +38,8 @@ pub use registry::Identity;
 pub use salvage::{Salvage, salvage};
 pub use stats::Stats;
 pub use verify::Verification;
+pub use views::{Sight, ViewCursor};
+pub use windows::{Window, Windows};
 
 use crate::durability::report::Recovery as Recovered;
 use crate::layout::record::Type;

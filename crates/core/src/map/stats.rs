@@ -32,8 +32,9 @@ pub struct Stats {
     pub slots: u64,
     /// Values in files of their own, that are live.
     pub extent_bytes: u64,
-    /// Freed segments whose files stay because a reference into them lives, and their bytes.
+    /// Windows through which somebody looks, and freed segments that references of the typed maps keep.
     pub pins: u64,
+    /// Of freed segments whose files stay because somebody looks at them.
     pub pinned_bytes: u64,
     /// Of the spare segment.
     pub spare_bytes: u64,
@@ -68,7 +69,7 @@ impl Stats {
             tables: 0,
             slots: 0,
             extent_bytes: 0,
-            pins: 0,
+            pins: instance.medium.viewers.looking(),
             pinned_bytes: 0,
             spare_bytes: instance.medium.spare.size(),
             waits: instance.medium.waits.load(Ordering::Relaxed),

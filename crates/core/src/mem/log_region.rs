@@ -37,6 +37,11 @@ impl LogRegion {
         LogRegion::new(self.region, published)
     }
 
+    /// The mapping alone: by value, so that no slice of it lives.
+    pub fn into_region(self) -> Region {
+        self.region
+    }
+
     pub fn len(&self) -> usize {
         self.region.len()
     }

@@ -128,7 +128,8 @@ impl Region {
         let _ = (Advice::Normal, len);
     }
 
-    pub(super) fn as_mut_ptr(&self) -> *mut u8 {
+    /// Where the first byte lies.
+    pub fn as_mut_ptr(&self) -> *mut u8 {
         self.map.as_mut_ptr()
     }
 }

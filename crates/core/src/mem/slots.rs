@@ -158,6 +158,11 @@ impl<T> Retired<T> {
         if READERS.passed(self.stamp) && self.pins() > 0 { self.value.as_deref() } else { None }
     }
 
+    /// Whether there are more pins than `known` counts of them.
+    pub fn is_pinned_beside(&self, known: impl FnOnce(&T) -> usize) -> bool {
+        self.pinned().is_some_and(|value| self.pins() > known(value))
+    }
+
     fn pins(&self) -> usize {
         self.value.as_ref().map_or(0, |value| Arc::strong_count(value) - 1)
     }

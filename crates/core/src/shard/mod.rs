@@ -153,6 +153,16 @@ impl Shard {
         RecordRef(self.page().load(head::TAIL))
     }
 
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Whether the bytes of a segment up to `end` lie on pages that nobody writes to any more.
+    pub fn tail_has_left(&self, segment: usize, end: usize) -> bool {
+        let tail = self.tail();
+        tail.segment() != segment || end <= tail.offset() & !(sys::page_size() - 1)
+    }
+
     pub fn is_written(&self) -> bool {
         self.page().load(head::WRITTEN) == 1
     }

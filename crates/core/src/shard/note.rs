@@ -135,6 +135,7 @@ impl Shard {
     /// names are not given again.
     fn remove_all(&self, names: &[String]) {
         names.iter().for_each(|name| self.medium.remove(name));
+        self.medium.viewers.ask();
     }
 
     /// Deletes what its readers have left and nobody pins. Returns whether something still waits for readers: a pin may
@@ -179,6 +180,7 @@ impl Shard {
             let kept = !passed || self.medium.is_being_read(&name);
             if !kept {
                 gone.push(name);
+                self.medium.viewers.free_extent(self.number, id);
             }
             kept
         });

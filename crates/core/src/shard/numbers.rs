@@ -4,6 +4,7 @@ use super::{Shard, Writer};
 use crate::layout::head;
 use crate::log::Segment;
 use crate::mem::enter;
+use std::sync::atomic::Ordering;
 
 /// Index and directory files may take this much for each entry of the shard's peak, and this much besides.
 const INDEX_PER_ENTRY: u64 = 48;
@@ -62,7 +63,12 @@ impl Shard {
                 .saturating_add(INDEX_BESIDES),
             tables: page.load(head::TABLES),
             extent_bytes: page.load(head::EXTENTS),
-            pins: writer.pinned().count() as u64,
+            // Those of windows are counted with the windows.
+            pins: writer
+                .leaving
+                .iter()
+                .filter(|(retired, _, _)| retired.is_pinned_beside(|segment| segment.windows.load(Ordering::Relaxed)))
+                .count() as u64,
             pinned_bytes: writer.pinned().map(Segment::size).sum(),
         }
     }

@@ -479,3 +479,8 @@ mod tests {
         assert!(dir.create_file("f", 1).is_err(), "an existing file is never taken over");
     }
 }
+
+/// Bytes of a page of memory.
+pub(crate) fn page_size() -> usize {
+    rustix::param::page_size()
+}

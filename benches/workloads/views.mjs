@@ -1,0 +1,48 @@
+// The first and the last byte of Buffers, read where they lie.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { shuffled } from '../kit/data.mjs'
+import { bytesValue, keys16 } from '../kit/texts.mjs'
+import { expect, load, timed } from '../kit/timing.mjs'
+
+const STORED = 2000
+
+/** @type {import('./index.mjs').Workload} */
+export const views = {
+  name: 'views',
+  title: `The first and the last byte of one of ${STORED.toLocaleString('en-US')} Buffers`,
+  unit: 'ns per value',
+  share: 1,
+  rows: ['1 KiB', '64 KiB'],
+  wanted: { '64 KiB': { against: 'lmdb', atMost: 0.1 } },
+  notes: [
+    '`view` of this library, `getBinaryFast` of lmdb, which copies into memory of its own. Every key as a string that was never hashed.',
+  ],
+  takes: (engine) => engine.peeks === true,
+  async run(engine, { entries, seed, place }) {
+    /** @type {import('./index.mjs').Rows} */
+    const rows = {}
+    for (const kib of [1, 64]) {
+      const length = kib * 1024
+      const folder = join(place, `${kib}`)
+      mkdirSync(folder)
+      const store = await engine.open(folder, { key: 'text', value: 'bytes' })
+      const texts = keys16(STORED)
+      await load(store, STORED, (n) => [texts.at(n), bytesValue(n, length)])
+      const order = shuffled(entries, seed).map((n) => n % STORED)
+      const keys = texts.fresh(order)
+      const firsts = Array.from({ length: STORED }, (_, n) => bytesValue(n, length)[0])
+      const lasts = Array.from({ length: STORED }, (_, n) => bytesValue(n, length)[length - 1])
+      const peek = /** @type {(key: string) => Uint8Array} */ (store.peek)
+      let right = 0
+      rows[`${kib} KiB`] = await timed(entries, (i) => {
+        const bytes = peek(keys[i] ?? '')
+        const n = order[i] ?? 0
+        if (bytes[0] === firsts[n] && bytes[length - 1] === lasts[n]) right++
+      })
+      expect('right values', right, entries)
+      await store.close()
+    }
+    return rows
+  },
+}

@@ -1,0 +1,156 @@
+//! Windows as JavaScript has them: ArrayBuffers on mapped files, and how their threads are asked to detach them.
+
+use crate::call::Failure;
+use napi::sys::{self, Status, napi_env, napi_value};
+use opendiskmap::{Ask, Window};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Whether this environment lets JavaScript see memory that is not V8's own. A V8 with a memory cage, as Electron's, does
+/// not, and would copy whole segments if asked to by way of napi-rs.
+pub fn can_show(env: napi_env) -> bool {
+    static BYTES: [u8; 8] = [0; 8];
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is the running call's; nobody gets the ArrayBuffer, and the static outlives it.
+    let made = unsafe {
+        let bytes = BYTES.as_ptr().cast_mut().cast();
+        sys::napi_create_external_arraybuffer(env, bytes, BYTES.len(), None, ptr::null_mut(), &mut value)
+    };
+    if made != Status::napi_ok {
+        forget_exception(env);
+    }
+    made == Status::napi_ok
+}
+
+/// An ArrayBuffer that shows the window's file, which stays mapped until the ArrayBuffer's memory is given up: when V8
+/// collects or detaches it, or when whoever it was transferred to is done with it. `None` where V8 takes no such memory.
+pub fn array_buffer(env: napi_env, window: Rc<Window>) -> Option<napi_value> {
+    let (start, len) = (window.start(), window.len());
+    let held = Rc::into_raw(window).cast_mut();
+    let mut value = ptr::null_mut();
+    // SAFETY:
+    // - the mapping is `len` bytes from `start` on, readable and writable, and lives as long as `held`, the share that
+    //   `release` gives up once no ArrayBuffer has the memory;
+    // - it is private: what JavaScript writes there reaches no memory that Rust reads.
+    let made = unsafe {
+        sys::napi_create_external_arraybuffer(env, start.cast(), len, Some(release), held.cast(), &mut value)
+    };
+    if made == Status::napi_ok {
+        return Some(value);
+    }
+    forget_exception(env);
+    // SAFETY: without an ArrayBuffer there is no finalizer: this is the share that was turned raw above.
+    drop(unsafe { Rc::from_raw(held) });
+    None
+}
+
+/// Node-API calls finalizers in their environment's thread, the one that made the window.
+unsafe extern "C" fn release(_env: napi_env, _data: *mut c_void, held: *mut c_void) {
+    // A panic must not reach V8.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: `held` is the share that `array_buffer` turned raw for this finalizer, which runs once.
+        drop(unsafe { Rc::from_raw(held.cast::<Window>().cast_const()) });
+    }));
+}
+
+/// Some versions throw as well as fail.
+fn forget_exception(env: napi_env) {
+    let mut thrown = ptr::null_mut();
+    // SAFETY: `env` is the running call's.
+    unsafe { sys::napi_get_and_clear_last_exception(env, &mut thrown) };
+}
+
+/// Leaves an ArrayBuffer, and every view of it, with length 0.
+pub fn detach(env: napi_env, buffer: napi_value) {
+    // SAFETY: `env` and the value are those of the running call. What is no ArrayBuffer, or detached already, is refused.
+    unsafe { sys::napi_detach_arraybuffer(env, buffer) };
+}
+
+/// Calls a JavaScript function of one environment from any thread. It keeps no environment alive.
+struct Asker {
+    /// `None` once the environment has ended.
+    function: Mutex<Option<Function>>,
+}
+
+struct Function(sys::napi_threadsafe_function);
+
+// SAFETY: a thread-safe function may be called from any thread until its finalizer has run, which empties the `Asker`
+// under its lock first.
+unsafe impl Send for Function {}
+
+thread_local! {
+    static ASKERS: std::cell::RefCell<HashMap<usize, Arc<Asker>>> = std::cell::RefCell::default();
+}
+
+/// What asks this environment to detach windows: `callback`, the same for all of its maps, is called soon after, in its
+/// own thread. Only the first callback of an environment counts.
+pub fn asker(env: napi_env, callback: napi_value) -> Result<Ask, Failure> {
+    let known = ASKERS.with_borrow(|all| all.get(&(env as usize)).cloned());
+    let asker = match known {
+        Some(asker) => asker,
+        None => {
+            let asker = make_asker(env, callback)?;
+            ASKERS.with_borrow_mut(|all| all.insert(env as usize, Arc::clone(&asker)));
+            asker
+        }
+    };
+    Ok(Arc::new(move || {
+        if let Some(Function(function)) = &*asker.function.lock() {
+            // SAFETY: the finalizer has not run: it would have emptied this under the lock that is held.
+            unsafe {
+                sys::napi_call_threadsafe_function(
+                    *function,
+                    ptr::null_mut(),
+                    sys::ThreadsafeFunctionCallMode::nonblocking,
+                )
+            };
+        }
+    }))
+}
+
+fn make_asker(env: napi_env, callback: napi_value) -> Result<Arc<Asker>, Failure> {
+    let asker = Arc::new(Asker { function: Mutex::new(None) });
+    let name = crate::call::text(env, "opendiskmap")?;
+    let held = Arc::into_raw(Arc::clone(&asker)).cast_mut();
+    let mut function = ptr::null_mut();
+    // SAFETY: `env` and the callback are those of the running call; `held` is given up by `end`, which runs once, when the
+    // environment ends. At most one call waits: more would ask for the same.
+    let made = unsafe {
+        sys::napi_create_threadsafe_function(
+            env,
+            callback,
+            ptr::null_mut(),
+            name,
+            1,
+            1,
+            held.cast(),
+            Some(end),
+            ptr::null_mut(),
+            None,
+            &mut function,
+        )
+    };
+    if made != Status::napi_ok {
+        // SAFETY: no function was made, so nobody else has the share.
+        drop(unsafe { Arc::from_raw(held) });
+        return Err(Failure::Pending);
+    }
+    // SAFETY: just made, in this thread. It must not keep the event loop alive.
+    unsafe { sys::napi_unref_threadsafe_function(env, function) };
+    *asker.function.lock() = Some(Function(function));
+    Ok(asker)
+}
+
+unsafe extern "C" fn end(env: napi_env, held: *mut c_void, _context: *mut c_void) {
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the share that `make_asker` turned raw for this finalizer.
+        let asker = unsafe { Arc::from_raw(held.cast::<Asker>().cast_const()) };
+        *asker.function.lock() = None;
+        let _ = ASKERS.try_with(|all| all.borrow_mut().remove(&(env as usize)));
+    }));
+}
