@@ -48,7 +48,7 @@ impl Map {
                     let shard = instance.shard(hash);
                     let found = shard.read_from(hint, hash, key, &guard, |found, _| match found {
                         Found::Inline(bytes) => Ok(visit(Some(bytes))),
-                        Found::Extent(file, descriptor) => Err((file, descriptor)),
+                        Found::Extent(open) => Err(open),
                     })?;
                     let flow = match found {
                         None => visit(None),
@@ -65,9 +65,9 @@ impl Map {
                 }
                 // Nobody's freeing waits for a file to be read.
                 drop(guard);
-                if let Some((shard, (file, descriptor))) = extent {
+                if let Some((shard, open)) = extent {
                     long.clear();
-                    shard.read_extent(&file, &descriptor, &mut long)?;
+                    shard.read_extent(&open.file, &open.descriptor, &mut long)?;
                     if visit(Some(&long)).is_break() {
                         return Ok(seen);
                     }

@@ -32,7 +32,6 @@ pub use cursor::{Cursor, Iter, Page};
 pub(crate) use options::Sharing;
 pub use options::{Hooks, OnCorrupt, Options, Recovery};
 pub use pins::Held;
-use pins::Kept;
 pub(crate) use pins::{Pins, Shared};
 pub use registry::Identity;
 pub use salvage::{Salvage, salvage};
@@ -44,7 +43,7 @@ pub use windows::{Window, Windows};
 use crate::durability::report::Recovery as Recovered;
 use crate::layout::record::Type;
 use crate::layout::{MAX_INLINE_VALUE, MAX_KEY, MAX_VALUE};
-use crate::shard::{Body, Change, Effort, Expect, Found, Keep, Shard};
+use crate::shard::{Body, Change, Changed, Effort, Expect, Found, Keep, OpenExtent, Shard};
 use crate::{Code, Error, Result};
 use instance::Instance;
 use registry::Place;
@@ -212,7 +211,7 @@ impl Map {
                 sink(bytes);
                 (seq, None)
             }
-            Found::Extent(file, descriptor) => (seq, Some(Extent { shard, file, descriptor })),
+            Found::Extent(open) => (seq, Some(Extent { shard, open })),
         })
     }
 
@@ -262,7 +261,7 @@ impl Map {
         Ok(change != Change::Lost)
     }
 
-    fn store(&self, hash: u64, key: &[u8], value: &[u8], expect: Expect, keep: Keep) -> Result<Kept> {
+    fn store(&self, hash: u64, key: &[u8], value: &[u8], expect: Expect, keep: Keep) -> Result<Changed> {
         let instance = self.writable()?;
         if value.len() > MAX_VALUE {
             return Err(Error::new(
@@ -297,7 +296,7 @@ impl Map {
         stored
     }
 
-    fn delete(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<Kept> {
+    fn delete(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<Changed> {
         let instance = self.writable()?;
         let shard = instance.shard(hash);
         for _ in 1..DELETE_ATTEMPTS {
@@ -438,20 +437,19 @@ fn check_key(key: &[u8]) -> Result<()> {
 #[derive(Debug)]
 pub struct Extent<'a> {
     shard: &'a Shard,
-    file: std::fs::File,
-    descriptor: crate::layout::extent::Descriptor,
+    open: Box<OpenExtent>,
 }
 
 impl Extent<'_> {
     /// Bytes of the value.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.descriptor.len as usize
+        self.open.descriptor.len as usize
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.descriptor.len == 0
+        self.len() == 0
     }
 
     /// Reads and verifies the value.
@@ -459,6 +457,6 @@ impl Extent<'_> {
     /// # Errors
     /// `ERR_CORRUPT`, `ERR_IO`.
     pub fn append_to(&self, out: &mut Vec<u8>) -> Result<()> {
-        self.shard.read_extent(&self.file, &self.descriptor, out)
+        self.shard.read_extent(&self.open.file, &self.open.descriptor, out)
     }
 }

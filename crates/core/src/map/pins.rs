@@ -5,7 +5,7 @@ use crate::layout::extent::VALUE_AT;
 use crate::layout::segment::SegmentId;
 use crate::log::{Segment, extent};
 use crate::mem::{CHUNKS, LogRegion, chunk_len, place};
-use crate::shard::{Change, Expect, Keep, Pin, PinnedValue};
+use crate::shard::{Changed, Expect, Keep, Pin, PinnedValue};
 use crate::{Error, Result};
 use elsa::sync::FrozenMap;
 use std::ops::Range;
@@ -64,9 +64,6 @@ impl Pin {
     }
 }
 
-/// The share of a change in what it replaced or wrote.
-pub(crate) type Kept = (Change, Option<Pin>);
-
 impl Map {
     /// The key's sequence number and value, shared; any call may be made while it is.
     pub(crate) fn shared(&self, key: &[u8]) -> Result<Option<(u64, Shared)>> {
@@ -119,18 +116,22 @@ impl Map {
 
     /// [`put`](Map::put) that pins what it replaced or what it wrote.
     pub(crate) fn put_keeping(&self, key: &[u8], value: &[u8], keep: Keep) -> Result<Option<Pin>> {
-        Ok(self.store(self.hashed(key)?.1, key, value, Expect::Any, keep)?.1)
+        Ok(unboxed(self.store(self.hashed(key)?.1, key, value, Expect::Any, keep)?))
     }
 
     /// Stores the value if the key is absent, and pins it; `None`: it is there.
     pub(crate) fn put_absent(&self, key: &[u8], value: &[u8]) -> Result<Option<Pin>> {
-        Ok(self.store(self.hashed(key)?.1, key, value, Expect::Seq(None), Keep::New)?.1)
+        Ok(unboxed(self.store(self.hashed(key)?.1, key, value, Expect::Seq(None), Keep::New)?))
     }
 
     /// [`remove`](Map::remove) that pins what it removed.
     pub(crate) fn take(&self, key: &[u8]) -> Result<Option<Pin>> {
-        Ok(self.delete(self.hashed(key)?.1, key, Expect::Any, Keep::Old)?.1)
+        Ok(unboxed(self.delete(self.hashed(key)?.1, key, Expect::Any, Keep::Old)?))
     }
+}
+
+fn unboxed((_, kept): Changed) -> Option<Pin> {
+    kept.map(|pin| *pin)
 }
 
 /// A value that is at hand under the guard, or one whose extent is to be mapped without it.

@@ -4,7 +4,7 @@ use super::windows::{Window, Windows, extent_range};
 use super::{Cursor, Extent, Map};
 use crate::Result;
 use crate::log::Segment;
-use crate::shard::{Pin, PinnedValue, Shard};
+use crate::shard::{OpenExtent, Pin, PinnedValue, Shard};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ fn sight<'a>(
                 match windows.and_then(|windows| windows.open_extent(shard.number(), &file, &descriptor).ok()) {
                     Some((number, window)) => opened(number, window, extent_range(&descriptor)),
                     // Read, it tells what is wrong with it, if something is.
-                    None => Sight::Extent(Extent { shard, file, descriptor }),
+                    None => Sight::Extent(Extent { shard, open: Box::new(OpenExtent { file, descriptor }) }),
                 }
             }
         },

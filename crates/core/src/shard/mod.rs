@@ -23,12 +23,12 @@ pub(crate) use clear::Clearing;
 pub(crate) use compact::{Effort, Progress};
 pub(crate) use note::Note;
 pub(crate) use pin::{Keep, Pin, PinnedValue};
-pub(crate) use read::{Found, Hint};
+pub(crate) use read::{Found, Hint, OpenExtent};
 pub(crate) use reserve::{MAX_CAPACITY_ENTRIES, Share};
 pub(crate) use scan::{Copied, Portion, Position};
 pub(crate) use snapshot::{Frozen, Snapshot};
 pub(crate) use verify::Findings;
-pub(crate) use write::{Body, Change, Expect};
+pub(crate) use write::{Body, Change, Changed, Expect};
 
 use crate::index::{Index, Queue};
 use crate::layout::checkpoint::Checkpoint;

@@ -17,8 +17,14 @@ const ATTEMPTS: usize = 8;
 /// A value on its way out. Bytes are seen under a guard: copy them and let go.
 pub(crate) enum Found<'a> {
     Inline(&'a [u8]),
-    /// An extent, open: reading it needs no guard any more.
-    Extent(File, Descriptor),
+    /// An extent, open: reading it needs no guard any more. Rare, and in a box: what is found is handed on by value.
+    Extent(Box<OpenExtent>),
+}
+
+#[derive(Debug)]
+pub(crate) struct OpenExtent {
+    pub file: File,
+    pub descriptor: Descriptor,
 }
 
 /// The table that a hash led to, looked up before the search; nothing where there was none.
@@ -54,7 +60,10 @@ impl Shard {
     pub(super) fn found<'g>(&self, record: &Record<'g>) -> Result<Found<'g>> {
         match record.extent() {
             None => Ok(Found::Inline(record.value())),
-            Some(descriptor) => Ok(Found::Extent(self.open_extent(&descriptor)?, descriptor)),
+            Some(descriptor) => {
+                let file = self.open_extent(&descriptor)?;
+                Ok(Found::Extent(Box::new(OpenExtent { file, descriptor })))
+            }
         }
     }
 

@@ -42,16 +42,12 @@ pub(crate) enum Change {
     Lost,
 }
 
+/// What a change came to, and the pin that it was to hand out: seldom one, and in a box, since this is handed on by value.
+pub(crate) type Changed = (Change, Option<Box<Pin>>);
+
 impl Shard {
     /// Stores a value whose bytes go into the log, or whose extent is already written.
-    pub fn put(
-        &self,
-        hash: u64,
-        key: &[u8],
-        body: Body<'_>,
-        expect: Expect,
-        keep: Keep,
-    ) -> Result<(Change, Option<Pin>)> {
+    pub fn put(&self, hash: u64, key: &[u8], body: Body<'_>, expect: Expect, keep: Keep) -> Result<Changed> {
         let guard = enter();
         self.checked(self.put_under(hash, key, body, expect, keep, &guard))
     }
@@ -64,7 +60,7 @@ impl Shard {
         expect: Expect,
         keep: Keep,
         guard: &Guard,
-    ) -> Result<(Change, Option<Pin>)> {
+    ) -> Result<Changed> {
         let mut writer = self.lock_for_write()?;
         if !self.is_written() {
             if matches!(expect, Expect::Seq(Some(_))) {
@@ -123,25 +119,18 @@ impl Shard {
         self.bury_extent(&mut writer, old.as_ref());
         self.after_change(&mut writer);
         if keep == Keep::New {
-            kept = self.pin_written(tail, &header, extent, guard);
+            kept = self.pin_written(tail, &header, extent, guard).map(Box::new);
         }
         Ok((if is_new { Change::Inserted } else { Change::Updated }, kept))
     }
 
     /// Removes a key by appending a tombstone.
-    pub fn remove(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<(Change, Option<Pin>)> {
+    pub fn remove(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<Changed> {
         let guard = enter();
         self.checked(self.remove_under(hash, key, expect, keep, &guard))
     }
 
-    fn remove_under(
-        &self,
-        hash: u64,
-        key: &[u8],
-        expect: Expect,
-        keep: Keep,
-        guard: &Guard,
-    ) -> Result<(Change, Option<Pin>)> {
+    fn remove_under(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep, guard: &Guard) -> Result<Changed> {
         let mut writer = self.lock_for_write()?;
         if !self.is_written() {
             let change = if matches!(expect, Expect::Seq(Some(_))) { Change::Lost } else { Change::Absent };
@@ -186,9 +175,9 @@ impl Shard {
     }
 
     /// The old record, if that is what the change is to hand out.
-    fn kept_old(&self, keep: Keep, old: Option<&Record<'_>>, guard: &Guard) -> Result<Option<Pin>> {
+    fn kept_old(&self, keep: Keep, old: Option<&Record<'_>>, guard: &Guard) -> Result<Option<Box<Pin>>> {
         match old {
-            Some(old) if keep == Keep::Old => self.pin_record(old, guard),
+            Some(old) if keep == Keep::Old => Ok(self.pin_record(old, guard)?.map(Box::new)),
             _ => Ok(None),
         }
     }
