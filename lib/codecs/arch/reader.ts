@@ -1,0 +1,159 @@
+import { DiskMapError } from '../../errors.js'
+import { copyOut } from '../bytes.js'
+import type { EnumType, Field, OptionType, Type, VecType } from './layout.js'
+import { damaged, scalarReaders, Source, text, vec } from './source.js'
+
+/** Reads what has its fixed part at a place that is known to lie in the bytes. */
+type Read = (source: Source, at: number) => unknown
+
+// Beyond this V8 makes dictionaries of arrays, and ends the process when there is no room for one.
+const MOST_ELEMENTS = 1 << 25
+
+/** What reads values of a type, made once: the bytes from a place to another hold the value, and nothing else. */
+export function rootReader(type: Type): (bytes: Uint8Array, start: number, end: number) => unknown {
+  const read = readerOf(type)
+  return (bytes, start, end) => {
+    const at = rootOf(type, start, end)
+    return read(new Source(bytes, start, at - start), at)
+  }
+}
+
+/** The place of the fixed part of a value that has these bytes. */
+export function rootOf({ size, align }: Type, start: number, end: number): number {
+  const at = end - size
+  if (at < start || ((at - start) & (align - 1)) !== 0) throw damaged()
+  return at
+}
+
+export function readerOf(type: Type): Read {
+  switch (type.kind) {
+    case 'scalar': {
+      const read = scalarReaders[type.name]
+      return (source, at) => read(source.bytes, at)
+    }
+    case 'string':
+      return text
+    case 'bytes':
+      return (source, at) => {
+        const { from, count } = vec(source, at, 1, 1)
+        return copyOut(source.bytes, from, from + count)
+      }
+    case 'vec':
+      return vecReader(type)
+    case 'row': {
+      const read = rowReader(type.of)
+      return (source, at) => read(source, at, type.length)
+    }
+    case 'option':
+      return optionReader(type)
+    case 'struct':
+      return structReader(type.fields)
+    case 'tuple':
+      return tupleReader(type.fields)
+    case 'enum':
+      return enumReader(type)
+  }
+}
+
+function vecReader({ of }: VecType): Read {
+  const { size, align } = of
+  const read = rowReader(of)
+  return (source, at) => {
+    const { from, count } = vec(source, at, size, align)
+    return read(source, from, count)
+  }
+}
+
+/** Reads elements that stand side by side. */
+export function rowReader(type: Type): (source: Source, at: number, count: number) => unknown[] {
+  const { size } = type
+  const elements = (count: number): unknown[] => {
+    if (count > MOST_ELEMENTS) throw tooMany(count)
+    return Array.from({ length: count })
+  }
+  if (type.kind === 'scalar') {
+    const read = scalarReaders[type.name]
+    return ({ bytes }, at, count) => {
+      const row = elements(count)
+      for (let i = 0; i < count; i++) row[i] = read(bytes, at + i * size)
+      return row
+    }
+  }
+  const read = readerOf(type)
+  return (source, at, count) => {
+    const row = elements(count)
+    for (let i = 0; i < count; i++) row[i] = read(source, at + i * size)
+    return row
+  }
+}
+
+function tooMany(count: number): DiskMapError {
+  return new DiskMapError(
+    'ERR_TOO_LARGE',
+    `An array of the value has ${count} elements, more than the ${MOST_ELEMENTS} that get makes a JavaScript array of: read it through a view.`,
+  )
+}
+
+function optionReader({ of, at: place }: OptionType): Read {
+  const read = readerOf(of)
+  return (source, at) => {
+    const tag = source.bytes[at]!
+    if (tag > 1) throw damaged()
+    return tag === 0 ? undefined : read(source, at + place)
+  }
+}
+
+function tupleReader(fields: readonly Field[]): Read {
+  const reads = fields.map(({ type }) => readerOf(type))
+  const places = fields.map(({ at }) => at)
+  return (source, at) => reads.map((read, i) => read(source, at + places[i]!))
+}
+
+export function structReader(fields: readonly Field[]): Read {
+  const names = fields.map(({ name }) => name as string)
+  const reads = fields.map(({ type }) => readerOf(type))
+  const places = fields.map(({ at }) => at)
+  const isOptional = fields.map(({ type }) => type.kind === 'option')
+  return (source, at) => {
+    const object = {}
+    for (let i = 0; i < names.length; i++) {
+      const value = reads[i]!(source, at + places[i]!)
+      if (value === undefined && isOptional[i]!) continue
+      define(object, names[i]!, value)
+    }
+    return object
+  }
+}
+
+/** Gives an object a property of its own, whatever its prototype has. */
+function define(object: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== '__proto__') object[name] = value
+  else
+    Object.defineProperty(object, name, {
+      value,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    })
+}
+
+function enumReader({ variants }: EnumType): Read {
+  const reads = variants.map(({ name, payload, fields }): Read => {
+    if (payload === 'none') return () => name
+    const read = payloadReader(payload, fields)
+    return (source, at) => ({ [name]: read(source, at) })
+  })
+  return (source, at) => {
+    const read = reads[source.bytes[at]!]
+    if (read === undefined) throw damaged()
+    return read(source, at)
+  }
+}
+
+function payloadReader(payload: 'tuple' | 'struct', fields: readonly Field[]): Read {
+  if (payload === 'struct') return structReader(fields)
+  if (fields.length > 1) return tupleReader(fields)
+  const { type, at: place } = fields[0]!
+  const read = readerOf(type)
+  return (source, at) => read(source, at + place)
+}
