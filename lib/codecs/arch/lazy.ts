@@ -4,7 +4,7 @@ import { isDetached } from '../octets.js'
 import { columns } from './columns.js'
 import type { EnumType, Field, OptionType, Type } from './layout.js'
 import { rootOf, rowReader, structReader } from './reader.js'
-import { damaged, scalarReaders, Source, text, vec } from './source.js'
+import { copied, damaged, scalarReaders, Source, text, vec } from './source.js'
 
 /** Gives a view of what has its fixed part at a place that is known to lie in the bytes. */
 type Look = (source: Source, at: number) => unknown
@@ -81,9 +81,7 @@ function rowLooker(type: Type): (source: Source, at: number, count: number) => u
     return ({ bytes }, at, count) => {
       const address = bytes.byteOffset + at
       if (address % size === 0) return new Column(bytes.buffer, address, count)
-      const copy = new Uint8Array(count * size)
-      copy.set(bytes.subarray(at, at + count * size))
-      return new Column(copy.buffer)
+      return new Column(copied(bytes, at, count * size))
     }
   }
   const { size } = type

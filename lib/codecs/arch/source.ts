@@ -4,7 +4,9 @@ import type { ScalarName } from './layout.js'
 import { NAME } from './misfit.js'
 
 // Up to here putting a string together costs less than a call of Node's own.
-const LOOPED_TEXT = 12
+const SHORT_TEXT = 12
+
+const { fromCharCode } = String
 
 const cell = new DataView(new ArrayBuffer(8))
 const cellBytes = new Uint8Array(cell.buffer)
@@ -99,6 +101,20 @@ export const scalarReaders: {
   },
 }
 
+/** So many doubles from a place on. */
+export function doubles(bytes: Uint8Array, at: number, count: number): ArrayLike<number> {
+  const address = bytes.byteOffset + at
+  if (address % 8 === 0) return new Float64Array(bytes.buffer, address, count)
+  return new Float64Array(copied(bytes, at, count * 8))
+}
+
+/** Bytes from a place on, in memory of their own. */
+export function copied(bytes: Uint8Array, at: number, length: number): ArrayBuffer {
+  const copy = new Uint8Array(length)
+  copy.set(bytes.subarray(at, at + length))
+  return copy.buffer
+}
+
 /** The text whose fixed part stands at a place. */
 export function text(source: Source, at: number): string {
   const { bytes } = source
@@ -126,19 +142,47 @@ export function vec(
 }
 
 function utf8(bytes: Uint8Array, from: number, length: number): string {
-  const end = from + length
-  let at = from
-  if (length <= LOOPED_TEXT) {
-    let text = ''
-    for (; at < end; at++) {
-      const code = bytes[at]!
-      if (code > 0x7f) break
-      text += String.fromCharCode(code)
-    }
-    if (at === end) return text
+  if (length <= SHORT_TEXT) {
+    const text = ascii(bytes, from, Math.min(length, 8))
+    const rest = length > 8 ? ascii(bytes, from + 8, length - 8) : ''
+    if (text !== undefined && rest !== undefined) return text + rest
   }
+  const end = from + length
   const text = utf8Slice.call(bytes, from, end)
   // What is no UTF-8 has become this character, which text may also have of its own.
   if (text.includes('\ufffd') && !isUtf8(bytes.subarray(from, end))) throw damaged()
   return text
+}
+
+/** Text of up to eight characters; undefined if one of them is not of ASCII. */
+function ascii(bytes: Uint8Array, at: number, length: number): string | undefined {
+  const a = length > 0 ? bytes[at]! : 0
+  const b = length > 1 ? bytes[at + 1]! : 0
+  const c = length > 2 ? bytes[at + 2]! : 0
+  const d = length > 3 ? bytes[at + 3]! : 0
+  const e = length > 4 ? bytes[at + 4]! : 0
+  const f = length > 5 ? bytes[at + 5]! : 0
+  const g = length > 6 ? bytes[at + 6]! : 0
+  const h = length > 7 ? bytes[at + 7]! : 0
+  if ((a | b | c | d | e | f | g | h) > 0x7f) return undefined
+  switch (length) {
+    case 0:
+      return ''
+    case 1:
+      return fromCharCode(a)
+    case 2:
+      return fromCharCode(a, b)
+    case 3:
+      return fromCharCode(a, b, c)
+    case 4:
+      return fromCharCode(a, b, c, d)
+    case 5:
+      return fromCharCode(a, b, c, d, e)
+    case 6:
+      return fromCharCode(a, b, c, d, e, f)
+    case 7:
+      return fromCharCode(a, b, c, d, e, f, g)
+    default:
+      return fromCharCode(a, b, c, d, e, f, g, h)
+  }
 }
