@@ -198,12 +198,9 @@ fn a_key_has_at_most_65535_bytes() {
 
 #[test]
 fn values_that_their_codec_did_not_write_are_errors_and_can_be_replaced() {
-    for (codec, param, bytes) in [
-        ("native.u64", "", &b"seven b"[..]),
-        ("native.u64", "", b""),
-        ("str", "", b"\xff\xfe"),
-        ("arch", "u32", b"x"),
-    ] {
+    for (codec, param, bytes) in
+        [("native.u64", "", &b"seven b"[..]), ("native.u64", "", b""), ("str", "", b"\xff\xfe"), ("arch", "u32", b"x")]
+    {
         let directory = scratch();
         let path = directory.path().join("map");
         let map = stated(&path, "str", Codec { name: codec.into(), param: param.into() });

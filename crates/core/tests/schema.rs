@@ -327,6 +327,9 @@ impl Schema for Wordless {
 
 #[test]
 fn a_text_that_is_not_true_of_the_archived_form_is_refused() {
-    assert!(refused::<Untrue>().contains("Untrue says 4 bytes at a multiple of 4, but it is archived as 8 bytes at a multiple of 8"));
+    assert!(
+        refused::<Untrue>()
+            .contains("Untrue says 4 bytes at a multiple of 4, but it is archived as 8 bytes at a multiple of 8")
+    );
     assert!(refused::<Wordless>().contains("is empty"));
 }

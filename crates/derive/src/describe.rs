@@ -5,8 +5,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::{
-    Data, DataEnum, DeriveInput, Error, Expr, ExprLit, Field, Fields, FieldsNamed, FieldsUnnamed, Ident, Lit, Result, Variant,
-    parse_quote,
+    Data, DataEnum, DeriveInput, Error, Expr, ExprLit, Field, Fields, FieldsNamed, FieldsUnnamed, Ident, Lit, Result,
+    Variant, parse_quote,
 };
 
 /// As the engine has them.
@@ -85,7 +85,9 @@ fn check_number(index: usize, variant: &Variant) -> Result<()> {
             Ok(())
         }
         Some((_, number)) => {
-            let why = format!("a schema numbers variants as they stand, from 0: this is variant {index}. Leave the number out");
+            let why = format!(
+                "a schema numbers variants as they stand, from 0: this is variant {index}. Leave the number out"
+            );
             Err(Error::new_spanned(number, why))
         }
         None => Ok(()),

@@ -35,7 +35,9 @@ fn types_without_a_counterpart_are_refused() {
 #[test]
 fn variants_that_have_other_numbers_than_they_stand_at_are_refused() {
     taken("enum Same { A = 0, B, C = 2 }");
-    for source in ["enum Other { A = 1 }", "enum Other { A, B = 0 }", "enum Other { A = -1 }", "enum Other { A = ZERO }"] {
+    for source in
+        ["enum Other { A = 1 }", "enum Other { A, B = 0 }", "enum Other { A = -1 }", "enum Other { A = ZERO }"]
+    {
         assert!(refused(source).contains("numbers variants as they stand, from 0"), "{source}");
     }
 }

@@ -8,6 +8,8 @@ const LONG_FROM: usize = 20;
 pub struct Draws {
     random: Random,
     nth: usize,
+    /// Lists around the value that is drawn.
+    lists: usize,
 }
 
 impl Draws {
@@ -15,11 +17,11 @@ impl Draws {
     #[must_use]
     pub fn new(seed: u64, kind: &str, nth: usize) -> Self {
         // FNV-1a.
-        let hash = kind.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = kind
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let start = Random::new(hash ^ seed).word() ^ nth as u64;
-        Self { random: Random::new(Random::new(start).word()), nth }
+        Self { random: Random::new(Random::new(start).word()), nth, lists: 0 }
     }
 
     pub fn word(&mut self) -> u64 {
@@ -45,9 +47,20 @@ impl Draws {
         self.nth >= LONG_FROM && self.random.below(once_in) == 0
     }
 
-    /// How many elements a list has.
-    pub fn count(&mut self) -> usize {
-        if self.is_long(60) { 100 + self.random.below(200) } else { self.one_of(&[0, 1, 2, 3, 4]) }
+    /// A list; one within others is short.
+    pub fn list<T>(&mut self, element: fn(&mut Self) -> T) -> Vec<T> {
+        let outer = self.lists == 0;
+        let count = if outer && self.is_long(30) {
+            100 + self.random.below(200)
+        } else if outer {
+            self.one_of(&[0, 1, 2, 3, 4])
+        } else {
+            self.one_of(&[0, 1, 2])
+        };
+        self.lists += 1;
+        let list = (0..count).map(|_| element(self)).collect();
+        self.lists -= 1;
+        list
     }
 
     /// How many bytes a text has: those at which its archived form changes, and some between.

@@ -21,7 +21,7 @@ pub struct Kind {
 
 /// What the files have that are kept.
 pub const GOLDEN_SEED: u64 = 5;
-pub const GOLDEN_COUNT: usize = 16;
+pub const GOLDEN_COUNT: usize = 12;
 
 pub const KINDS: &[Kind] = &[
     kind::<User>("user"),

@@ -127,7 +127,7 @@ impl Sample for String {
 
 impl<T: Sample> Sample for Vec<T> {
     fn draw(draws: &mut Draws) -> Self {
-        (0..draws.count()).map(|_| T::draw(draws)).collect()
+        draws.list(T::draw)
     }
 
     fn json(&self) -> Value {

@@ -11,7 +11,9 @@ use std::any::type_name;
 pub(in crate::front) fn check<T: rkyv::Archive>(text: &str) -> Result<()> {
     let invalid = |message: String| Err(Error::new(Code::InvalidArgument, message));
     if rkyv::to_bytes::<rkyv::rancor::Panic>(&1u16).map_or(0, |bytes| bytes[0]) != 1 {
-        return invalid("rkyv is built with its feature big_endian, and a map is little-endian. Leave the feature out.".into());
+        return invalid(
+            "rkyv is built with its feature big_endian, and a map is little-endian. Leave the feature out.".into(),
+        );
     }
     let Ok(stated) = parse(text).map(|shape| shape.layout()) else { return Ok(()) };
     let is = Layout::new::<Archived<T>>();

@@ -18,9 +18,7 @@ impl Shape {
             }
             Shape::Optional(value) => tagged([follow(tag(), [&**value])]),
             Shape::Tuple(elements) => Ok(follow(nothing(), elements)?.pad_to_align()),
-            Shape::Struct(fields) => {
-                Ok(follow(nothing(), fields.iter().map(|(_, field)| field))?.pad_to_align())
-            }
+            Shape::Struct(fields) => Ok(follow(nothing(), fields.iter().map(|(_, field)| field))?.pad_to_align()),
             Shape::Enum(variants) => tagged(variants.iter().map(|(_, payload)| variant(payload))),
         }
     }

@@ -45,7 +45,8 @@ fn shapes() -> impl Strategy<Value = Shape> {
 
 /// What no parser should trip over, made of what it looks for.
 fn texts() -> impl Strategy<Value = String> {
-    let pieces = ["{", "}", "(", ")", "<", ">", "|", ",", ":", "?", "[", "]", "\"", "\\u00", "a", "é", "0", "7", "u8", "bytes"];
+    let pieces =
+        ["{", "}", "(", ")", "<", ">", "|", ",", ":", "?", "[", "]", "\"", "\\u00", "a", "é", "0", "7", "u8", "bytes"];
     prop_oneof![vec(prop::sample::select(pieces.to_vec()), 0..40).prop_map(|pieces| pieces.concat()), any::<String>()]
 }
 
@@ -106,10 +107,22 @@ proptest! {
 
 #[test]
 fn what_says_the_same_in_another_way_is_refused() {
-    for text in ["u8[]", "{a:u8[]}", "u8[][]", "{\"a\":u8}", "{\"\\u00e9\":u8}", "{\"\\u000a\":u8}", "{\"\\/\":u8}", "u8[01]", "u8[+1]"] {
+    for text in [
+        "u8[]",
+        "{a:u8[]}",
+        "u8[][]",
+        "{\"a\":u8}",
+        "{\"\\u00e9\":u8}",
+        "{\"\\u000a\":u8}",
+        "{\"\\/\":u8}",
+        "u8[01]",
+        "u8[+1]",
+    ] {
         assert!(!is_read(text), "{text}");
     }
-    for text in ["bytes", "{a:bytes}", "bytes[]", "{a:u8}", "{\"é\":u8}", "{\"\\n\":u8}", "{\"/\":u8}", "u8[1]", "{\"\":u8}"] {
+    for text in
+        ["bytes", "{a:bytes}", "bytes[]", "{a:u8}", "{\"é\":u8}", "{\"\\n\":u8}", "{\"/\":u8}", "u8[1]", "{\"\":u8}"]
+    {
         assert!(is_read(text), "{text}");
     }
 }
@@ -117,10 +130,52 @@ fn what_says_the_same_in_another_way_is_refused() {
 #[test]
 fn what_cannot_be_laid_out_is_refused() {
     let refused = [
-        "", " ", "u8 ", "U8", "u128", "char", "u8,u8", "?", "[]", "u8[0]", "u8[2147483648]", "u64[2147483647]", "u8[99999999999]",
-        "u64[65536][65536]", "u8[65536][65536][65536][65536][65536]", "u8[", "u8[]]", "u8[x]", "{}", "{a}", "{a:}", "{a:u8", "{a:u8,}",
-        "{,a:u8}", "{a:u8,a:u8}", "{a:u8,\"b\":u8}", "{1a:u8}", "{a-b:u8}", "{é:u8}", "{\"a:u8}", "{\"\\ud800\":u8}", "()", "(u8)",
-        "(u8,)", "(u8,u8", "(u8,u8}", "<>", "<a", "<a|>", "<|a>", "<a|a>", "<a()>", "<a(u8,)>", "<a{}>", "<a{b:u8,b:u8}>", "<a:u8>",
+        "",
+        " ",
+        "u8 ",
+        "U8",
+        "u128",
+        "char",
+        "u8,u8",
+        "?",
+        "[]",
+        "u8[0]",
+        "u8[2147483648]",
+        "u64[2147483647]",
+        "u8[99999999999]",
+        "u64[65536][65536]",
+        "u8[65536][65536][65536][65536][65536]",
+        "u8[",
+        "u8[]]",
+        "u8[x]",
+        "{}",
+        "{a}",
+        "{a:}",
+        "{a:u8",
+        "{a:u8,}",
+        "{,a:u8}",
+        "{a:u8,a:u8}",
+        "{a:u8,\"b\":u8}",
+        "{1a:u8}",
+        "{a-b:u8}",
+        "{é:u8}",
+        "{\"a:u8}",
+        "{\"\\ud800\":u8}",
+        "()",
+        "(u8)",
+        "(u8,)",
+        "(u8,u8",
+        "(u8,u8}",
+        "<>",
+        "<a",
+        "<a|>",
+        "<|a>",
+        "<a|a>",
+        "<a()>",
+        "<a(u8,)>",
+        "<a{}>",
+        "<a{b:u8,b:u8}>",
+        "<a:u8>",
     ];
     for text in refused {
         assert!(!is_read(text), "{text}");
@@ -135,7 +190,9 @@ fn what_cannot_be_laid_out_is_refused() {
 #[test]
 fn a_text_has_at_most_64_levels_and_65535_bytes() {
     let wrap = |levels: usize, open: &str, close: &str| [&open.repeat(levels), "u16", &close.repeat(levels)].concat();
-    for (open, close) in [("", "[]"), ("", "[2]"), ("", "?"), ("{a:", "}"), ("(u8,", ")"), ("<a(", ")>"), ("<a{b:", "}>")] {
+    for (open, close) in
+        [("", "[]"), ("", "[2]"), ("", "?"), ("{a:", "}"), ("(u8,", ")"), ("<a(", ")>"), ("<a{b:", "}>")]
+    {
         // Arrays of two that hold each other are soon longer than any value.
         let most = if close == "[2]" { 29 } else { MAX_LEVELS };
         assert!(is_read(&wrap(most, open, close)), "{open}{close}");

@@ -24,9 +24,9 @@ pub enum Variant<'a> {
     /// Nothing.
     Unit,
     /// Elements without names.
-    Tuple(&'a [fn(&mut SchemaText)]),
+    Tuple(&'a [Describe]),
     /// Fields.
-    Struct(&'a [(&'a str, fn(&mut SchemaText))]),
+    Struct(&'a [(&'a str, Describe)]),
 }
 
 impl SchemaText {
@@ -37,7 +37,7 @@ impl SchemaText {
     }
 
     /// `T[]`, which is `bytes` for `u8`.
-    pub fn array(&mut self, element: fn(&mut SchemaText)) {
+    pub fn array(&mut self, element: Describe) {
         let (start, deepest) = (self.text.len(), self.deepest);
         self.nested(|text| {
             element(text);
@@ -52,7 +52,7 @@ impl SchemaText {
     }
 
     /// `T[n]`.
-    pub fn fixed(&mut self, element: fn(&mut SchemaText), count: usize) {
+    pub fn fixed(&mut self, element: Describe, count: usize) {
         self.nested(|text| {
             element(text);
             text.push(&format!("[{count}]"));
@@ -60,7 +60,7 @@ impl SchemaText {
     }
 
     /// `T?`.
-    pub fn optional(&mut self, value: fn(&mut SchemaText)) {
+    pub fn optional(&mut self, value: Describe) {
         self.nested(|text| {
             value(text);
             text.push("?");
@@ -68,12 +68,12 @@ impl SchemaText {
     }
 
     /// `(T,U)`.
-    pub fn tuple(&mut self, elements: &[fn(&mut SchemaText)]) {
+    pub fn tuple(&mut self, elements: &[Describe]) {
         self.nested(|text| text.elements(elements));
     }
 
     /// `{name:T}`.
-    pub fn structure(&mut self, fields: &[(&str, fn(&mut SchemaText))]) {
+    pub fn structure(&mut self, fields: &[(&str, Describe)]) {
         self.nested(|text| text.fields(fields));
     }
 
@@ -144,14 +144,17 @@ impl SchemaText {
 pub(super) fn of<T: Schema + ?Sized>() -> Result<String> {
     let mut text = SchemaText::default();
     T::describe(&mut text);
-    let invalid = |why: String| Err(Error::new(Code::InvalidArgument, format!("The schema of {} {why}", type_name::<T>())));
+    let invalid =
+        |why: String| Err(Error::new(Code::InvalidArgument, format!("The schema of {} {why}", type_name::<T>())));
     if text.deepest > MAX_LEVELS {
         return invalid(format!(
             "is deeper than {MAX_LEVELS} levels. A type that contains itself needs a Schema that is written by hand."
         ));
     }
     if text.full {
-        return invalid(format!("is longer than {MAX_TEXT} bytes. Write its Schema by hand, with a word that stands for it."));
+        return invalid(format!(
+            "is longer than {MAX_TEXT} bytes. Write its Schema by hand, with a word that stands for it."
+        ));
     }
     if text.text.is_empty() {
         return invalid("is empty. Write at least a word to it.".into());

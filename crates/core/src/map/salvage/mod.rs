@@ -4,7 +4,7 @@ mod source;
 mod survey;
 
 use super::options::{Options, Sharing};
-use super::{Map, codecs, registry};
+use super::{Map, codecs};
 use crate::control::Control;
 use crate::damage::{Damage, Damages};
 use crate::durability::report::Reason;
