@@ -18,11 +18,11 @@ export function rootViewer(type: Type): (bytes: Uint8Array) => unknown {
   }
 }
 
-/** The bytes of a view. Each part is read by itself, so nothing counts how much all together are. */
+/** The bytes of a view, of which each part is read by itself. */
 function sourceOf(bytes: Uint8Array): Source {
   // No value is without bytes.
   if (bytes.length === 0) throw isDetached(bytes) ? ended() : damaged()
-  return new Source(bytes, 0, Infinity)
+  return new Source(bytes, 0, bytes.length, false)
 }
 
 /** Throws if the memory of a view has been taken away, which leaves nothing of its bytes. */
@@ -170,7 +170,7 @@ class LazyArray {
   }
 
   toArray(): unknown[] {
-    return this.#read(whole(this.#source), this.#at, this.length)
+    return this.#read(whole(this.#source, this.#at), this.#at, this.length)
   }
 
   toJSON(): unknown[] {
@@ -196,7 +196,7 @@ class LazyStruct {
   static of(fields: readonly Field[]): typeof LazyStruct {
     const Struct = class View extends LazyStruct {}
     const read = structReader(fields)
-    const toObject = (view: LazyStruct): unknown => read(whole(view.#source), view.#at)
+    const toObject = (view: LazyStruct): unknown => read(whole(view.#source, view.#at), view.#at)
     define(Struct, 'toObject', {
       value(this: LazyStruct) {
         return toObject(this)
@@ -232,11 +232,10 @@ function define(Struct: typeof LazyStruct, name: PropertyKey, what: PropertyDesc
   Object.defineProperty(Struct.prototype, name, { configurable: true, ...what })
 }
 
-/** The same bytes, for a pass over all that is in a part of them. */
-function whole(source: Source): Source {
+/** The same bytes, for reading all that is in a part of them. */
+function whole(source: Source, at: number): Source {
   check(source)
-  const { bytes } = source
-  return new Source(bytes, 0, bytes.length)
+  return new Source(source.bytes, 0, at, true)
 }
 
 /** What console.log shows of a view. */

@@ -14,7 +14,7 @@ export function rootReader(type: Type): (bytes: Uint8Array, start: number, end: 
   const read = readerOf(type)
   return (bytes, start, end) => {
     const at = rootOf(type, start, end)
-    return read(new Source(bytes, start, at - start), at)
+    return read(new Source(bytes, start, at, true), at)
   }
 }
 
@@ -56,11 +56,24 @@ export function readerOf(type: Type): Read {
 }
 
 function vecReader({ of }: VecType): Read {
-  const { size, align } = of
+  const { size, align, flat } = of
   const read = rowReader(of)
+  if (flat) {
+    return (source, at) => {
+      const { from, count } = vec(source, at, size, align)
+      return read(source, from, count)
+    }
+  }
   return (source, at) => {
+    const { low, high } = source
     const { from, count } = vec(source, at, size, align)
-    return read(source, from, count)
+    // What the elements point to stands before the first of them.
+    source.low = low
+    source.high = from
+    const row = read(source, from, count)
+    source.low = from + count * size
+    source.high = high
+    return row
   }
 }
 

@@ -25,33 +25,34 @@ export function damaged(): Error {
 }
 
 /**
- * The bytes of one value, from `start` on. What a pointer leads to is checked to lie before it. A pass over the whole value
- * has no more bytes to spend than there are: else many pointers to one place, and that some levels deep, would make a world
- * of a few bytes.
+ * The bytes of one value. What is read as a whole is read in the order in which it was written: what a thing points to stands
+ * before the thing, and behind what was pointed to before. So no byte is read twice, and a few of them, with many pointers to
+ * one place and that level upon level, do not make a world. rkyv takes the same and nothing else.
  */
 export class Source {
   readonly bytes: Uint8Array
+  /** Where the value begins. */
   readonly start: number
-  #left: number
+  /** From where to where the next pointer may lead; moved by who reads a value as a whole. */
+  low: number
+  high: number
+  readonly #isWhole: boolean
 
-  constructor(bytes: Uint8Array, start: number, left: number) {
+  constructor(bytes: Uint8Array, start: number, high: number, isWhole: boolean) {
     this.bytes = bytes
     this.start = start
-    this.#left = left
+    this.low = start
+    this.high = high
+    this.#isWhole = isWhole
   }
 
   /** The place that a pointer leads to, `offset` being counted from `at`, and so many bytes there being wanted. */
   follow(at: number, offset: number, length: number, align: number): number {
     const target = at + offset
-    this.#left -= length
-    if (
-      target < this.start ||
-      target + length > at ||
-      ((target - this.start) & (align - 1)) !== 0 ||
-      this.#left < 0
-    ) {
-      throw damaged()
-    }
+    const end = target + length
+    const isOdd = ((target - this.start) & (align - 1)) !== 0
+    if (target < this.low || end > this.high || end > at || isOdd) throw damaged()
+    if (this.#isWhole) this.low = end
     return target
   }
 }
