@@ -2,7 +2,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { AttachOptions, DiskMapHandle } from './lib/attach.js';
 export { StringStringMap, StringU64Map, U64StringMap, type AliasAsyncOptions, type AliasOptions, type DiskMapAlias, } from './lib/aliases.js';
-export { bytes, json, msgpack, native, primitive, str, structured, type JsonCodec, type MsgpackCodec, type NativeCodecs, type NumberCodec, type StructuredCodec, } from './lib/codecs/index.js';
+export type { ArchArray, ArchStruct, ArchValue, ArchView } from './lib/codecs/arch/infer.js';
+export { array, fixed, optional, pairs, struct, tuple, variants, type Schema, } from './lib/codecs/arch/schema.js';
+export { arch, bytes, json, msgpack, native, primitive, str, structured, type ArchCodec, type JsonCodec, type MsgpackCodec, type NativeCodecs, type NumberCodec, type StructuredCodec, } from './lib/codecs/index.js';
 export type { Primitive } from './lib/codecs/primitive.js';
 export type { CodecVerb, KeyAndValueCodec, KeyCodec, Sink, ValueCodec } from './lib/codecs/types.js';
 export type { Entry } from './lib/entry.js';

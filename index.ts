@@ -10,7 +10,19 @@ export {
   type AliasOptions,
   type DiskMapAlias,
 } from './lib/aliases.js'
+export type { ArchArray, ArchStruct, ArchValue, ArchView } from './lib/codecs/arch/infer.js'
 export {
+  array,
+  fixed,
+  optional,
+  pairs,
+  struct,
+  tuple,
+  variants,
+  type Schema,
+} from './lib/codecs/arch/schema.js'
+export {
+  arch,
   bytes,
   json,
   msgpack,
@@ -18,6 +30,7 @@ export {
   primitive,
   str,
   structured,
+  type ArchCodec,
   type JsonCodec,
   type MsgpackCodec,
   type NativeCodecs,

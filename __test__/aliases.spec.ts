@@ -53,7 +53,7 @@ test('an alias takes the options of open, and refuses what open refuses', (t) =>
   fails(t, 'ERR_READ_ONLY', () => readOnly.set('a', '1'))
   readOnly.close()
   fails(t, 'ERR_OPTIONS_MISMATCH', () => StringStringMap.open(path, { shards: 4 }))
-  const hidden = Object.defineProperty({}, 'views', { value: 'copy', enumerable: false })
+  const hidden = Object.defineProperty({}, 'sharded', { value: 'no', enumerable: false })
   for (const wrong of [null, 5, 'options', { shards: 3 }, { nothing: 1 }, hidden]) {
     fails(t, 'ERR_INVALID_ARGUMENT', () => StringStringMap.open(path, wrong as never))
   }

@@ -54,14 +54,22 @@ test('import and require give the same names', (t) => {
     'StringStringMap',
     'StringU64Map',
     'U64StringMap',
+    'arch',
+    'array',
     'bytes',
+    'fixed',
     'json',
     'msgpack',
     'native',
+    'optional',
+    'pairs',
     'primitive',
     'salvage',
     'str',
+    'struct',
     'structured',
+    'tuple',
+    'variants',
   ])
 })
 

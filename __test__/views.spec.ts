@@ -40,7 +40,7 @@ for (const views of modes) {
     assert(
       property(array(step, { maxLength: 60 }), (steps) => {
         const map = freshMap(t, options)
-        let live: { view: View<Uint8Array>; expected: Buffer }[] = []
+        let live: { view: View<unknown>; expected: Buffer }[] = []
         let count = 0
         for (const { do: verb, key, length } of steps) {
           if (verb === 'set') map.set(key, content(`${key}${count++}`, length))
@@ -237,7 +237,7 @@ for (const views of modes) {
     const map = freshMap(t, options)
     map.set('a', content('a', 1000))
     leaveTail(map)
-    let kept: View<Uint8Array> | undefined
+    let kept: View<unknown> | undefined
     t.is(
       map.read('a', (data, view) => {
         kept = view

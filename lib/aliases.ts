@@ -13,9 +13,9 @@ export type AliasAsyncOptions = Omit<DiskMapAsyncOptions<never, never>, 'key' | 
 /** Opens maps of one kind. */
 export interface DiskMapAlias<K, V, Allows extends CodecVerb> {
   /** As {@link DiskMap.open}, but for `key` and `value`, which are `ERR_INVALID_ARGUMENT` here. */
-  open(path: string | URL, options?: AliasOptions): DiskMap<K, V, Allows>
+  open(path: string | URL, options?: AliasOptions): DiskMap<K, V, Allows, V>
   /** As {@link DiskMap.openAsync}, with the same exception. */
-  openAsync(path: string | URL, options?: AliasAsyncOptions): Promise<DiskMap<K, V, Allows>>
+  openAsync(path: string | URL, options?: AliasAsyncOptions): Promise<DiskMap<K, V, Allows, V>>
 }
 
 function alias<K, V, Allows extends CodecVerb>(
@@ -53,7 +53,7 @@ function withCodecs<C extends object>(
 }
 
 /** A map of 64-bit keys (bigints) and strings. */
-export type U64StringMap = DiskMap<bigint, string, 'compareAndSet'>
+export type U64StringMap = DiskMap<bigint, string, 'compareAndSet', string>
 
 /** Opens a {@link DiskMap} with the codecs `native.u64` and `str`. */
 export const U64StringMap: DiskMapAlias<bigint, string, 'compareAndSet'> = alias(
@@ -63,7 +63,7 @@ export const U64StringMap: DiskMapAlias<bigint, string, 'compareAndSet'> = alias
 )
 
 /** A map of strings and 64-bit values (bigints). */
-export type StringU64Map = DiskMap<string, bigint>
+export type StringU64Map = DiskMap<string, bigint, CodecVerb, bigint>
 
 /** Opens a {@link DiskMap} with the codecs `str` and `native.u64`. */
 export const StringU64Map: DiskMapAlias<string, bigint, CodecVerb> = alias(
@@ -73,7 +73,7 @@ export const StringU64Map: DiskMapAlias<string, bigint, CodecVerb> = alias(
 )
 
 /** A map of strings and strings. */
-export type StringStringMap = DiskMap<string, string, 'compareAndSet'>
+export type StringStringMap = DiskMap<string, string, 'compareAndSet', string>
 
 /** Opens a {@link DiskMap} with the codecs `str` and `str`. */
 export const StringStringMap: DiskMapAlias<string, string, 'compareAndSet'> = alias(

@@ -23,7 +23,7 @@ export interface AtomicVerbs<K, V, Allows extends CodecVerb> {
    * Stores `next` if the key has the value `expected`, and gives whether it had. `undefined` means absent: as `expected`
    * the key must not be there, as `next` it is removed. Values are compared by their bytes: -0 is not 0, and NaN is NaN.
    *
-   * Only for the value codecs `native.*`, `str` and `bytes`; with others its type is `never`, and calling it is
+   * Only for the value codecs `native.*`, `str`, `bytes` and `arch`; with others its type is `never`, and calling it is
    * `ERR_INVALID_ARGUMENT`.
    *
    * @param key The key.
@@ -80,7 +80,7 @@ function compareAndSet<K, V>(
 ): boolean {
   if (values.canonical !== true) {
     throw badArgument(
-      `compareAndSet needs the value codec native.*, str or bytes, because ${values.name} may give equal values different bytes; use update.`,
+      `compareAndSet needs the value codec native.*, str, bytes or arch, because ${values.name} may give equal values different bytes; use update.`,
     )
   }
   const before = pass(values, expected)

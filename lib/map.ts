@@ -23,7 +23,7 @@ import { bindVerbs, type Verbs } from './verbs.js'
 import { verify, type VerifyReport } from './verify.js'
 import type { View } from './view.js'
 import { ViewIterator } from './view-iterator.js'
-import { read, viewMany, Views, type ViewMode } from './views.js'
+import { read, viewMany, Views, type Shown, type ViewMode } from './views.js'
 
 // `new DiskMap()` has no map to stand for: only `open` knows this.
 const opening = Symbol('opening')
@@ -35,11 +35,12 @@ function giveUp(handle: NativeHandle): void {
 
 // Its verbs are defined when the class is, below; the rule warns of such that nobody defines.
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging
-export interface DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> extends AtomicVerbs<
+export interface DiskMap<
   K,
   V,
-  Allows
-> {}
+  out Allows extends CodecVerb = CodecVerb,
+  out Viewed = unknown,
+> extends AtomicVerbs<K, V, Allows> {}
 
 /**
  * A persistent hash map in a directory of memory-mapped files, used like `Map` and shared by every thread of the
@@ -56,7 +57,7 @@ export interface DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> extends
  *
  * The third type parameter names the verbs that only some value codecs allow ({@link CodecVerb}). It follows from the
  * codec, and a map of every kind is a `DiskMap<K, V>`: where it is not stated they may be called, and throw
- * `ERR_INVALID_ARGUMENT` if the codec does not allow them.
+ * `ERR_INVALID_ARGUMENT` if the codec does not allow them. The fourth is what a view's `value` is; it follows from the codec too.
  *
  * @example
  * const map = DiskMap.open('users.odm', { key: native.u64, value: str })
@@ -65,7 +66,7 @@ export interface DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> extends
  * map.close()
  */
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging
-export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
+export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed = unknown> {
   static {
     defineAtomicVerbs(this.prototype as DiskMap<unknown, unknown>, (map) => map.#verbs)
     Object.defineProperty(this.prototype, Symbol.toStringTag, {
@@ -77,7 +78,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
   readonly #verbs: Verbs<K, V>
   readonly #viewMode: ViewMode
   /** Made when a value is viewed for the first time. */
-  #views: Views<K, V> | undefined
+  #views: Views<K, V, Viewed> | undefined
 
   private constructor(token: symbol, verbs: Verbs<K, V>, viewMode: ViewMode) {
     if (token !== opening) throw badArgument('A DiskMap is made by DiskMap.open(path, options).')
@@ -95,10 +96,10 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    * `ERR_CODEC_MISMATCH`, `ERR_OPTIONS_MISMATCH`, `ERR_VERSION`, `ERR_CORRUPT`, `ERR_NO_SPACE`, `ERR_FS_UNSUPPORTED`,
    * `ERR_IO` (also for missing permissions).
    */
-  static open<K = unknown, V = unknown, Allows extends CodecVerb = never>(
+  static open<K = unknown, V = unknown, Allows extends CodecVerb = never, Viewed = unknown>(
     path: string | URL,
-    options: DiskMapOptions<K, V> & { value: ValueCodec<V, Allows> },
-  ): DiskMap<K, V, Allows>
+    options: DiskMapOptions<K, V> & { value: ValueCodec<V, Allows, Viewed> },
+  ): DiskMap<K, V, Allows, Shown<V, Viewed>>
   static open<K = unknown, V = unknown>(
     path: string | URL,
     options?: DiskMapOptions<K, V>,
@@ -119,10 +120,10 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    * @example
    * const map = await DiskMap.openAsync('users.odm', { key: native.u64, value: str })
    */
-  static openAsync<K = unknown, V = unknown, Allows extends CodecVerb = never>(
+  static openAsync<K = unknown, V = unknown, Allows extends CodecVerb = never, Viewed = unknown>(
     path: string | URL,
-    options: DiskMapAsyncOptions<K, V> & { value: ValueCodec<V, Allows> },
-  ): Promise<DiskMap<K, V, Allows>>
+    options: DiskMapAsyncOptions<K, V> & { value: ValueCodec<V, Allows, Viewed> },
+  ): Promise<DiskMap<K, V, Allows, Shown<V, Viewed>>>
   static openAsync<K = unknown, V = unknown>(
     path: string | URL,
     options?: DiskMapAsyncOptions<K, V>,
@@ -150,10 +151,10 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    *   const map = DiskMap.attach(handle, { key: native.u64, value: str })
    * })
    */
-  static attach<K = unknown, V = unknown, Allows extends CodecVerb = never>(
+  static attach<K = unknown, V = unknown, Allows extends CodecVerb = never, Viewed = unknown>(
     handle: DiskMapHandle,
-    options: AttachOptions<K, V> & { value: ValueCodec<V, Allows> },
-  ): DiskMap<K, V, Allows>
+    options: AttachOptions<K, V> & { value: ValueCodec<V, Allows, Viewed> },
+  ): DiskMap<K, V, Allows, Shown<V, Viewed>>
   static attach<K = unknown, V = unknown>(
     handle: DiskMapHandle,
     options?: AttachOptions<K, V>,
@@ -333,12 +334,12 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    * using view = map.view('avatar')
    * response.end(view?.bytes)
    */
-  view(key: K): View<V> | undefined {
+  view(key: K): View<Viewed> | undefined {
     return this.#viewer.view(key)
   }
 
   /** The views of many keys, in the order of the keys, with undefined for a miss; see {@link DiskMap.view}. */
-  viewMany(keys: Iterable<K>): (View<V> | undefined)[] {
+  viewMany(keys: Iterable<K>): (View<Viewed> | undefined)[] {
     return viewMany(this.#viewer, keys)
   }
 
@@ -350,7 +351,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    * @example
    * const crc = map.read('avatar', (bytes) => crc32(bytes))
    */
-  read<R>(key: K, fn: (bytes: Buffer, view: View<V>) => R): R | undefined {
+  read<R>(key: K, fn: (bytes: Buffer, view: View<Viewed>) => R): R | undefined {
     return read(this.#viewer, key, fn)
   }
 
@@ -358,11 +359,11 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    * Iterates over the entries with their values in place; see {@link DiskMap.entries} and {@link DiskMap.view}. Until it is at
    * its end, or left, an iteration holds a few segments too.
    */
-  views(): MapIterator<[K, View<V>]> {
-    return new ViewIterator(this.#verbs, this.#viewer) as unknown as MapIterator<[K, View<V>]>
+  views(): MapIterator<[K, View<Viewed>]> {
+    return new ViewIterator(this.#verbs, this.#viewer) as unknown as MapIterator<[K, View<Viewed>]>
   }
 
-  get #viewer(): Views<K, V> {
+  get #viewer(): Views<K, V, Viewed> {
     return (this.#views ??= new Views(this.#verbs, this.#viewMode))
   }
 
@@ -395,7 +396,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb> {
    * @throws {TypeError} If fn is not a function.
    */
   forEach(
-    callbackfn: (value: V, key: K, map: DiskMap<K, V, Allows>) => void,
+    callbackfn: (value: V, key: K, map: DiskMap<K, V, Allows, Viewed>) => void,
     thisArg?: unknown,
   ): void {
     if (typeof callbackfn !== 'function') {

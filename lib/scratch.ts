@@ -18,9 +18,14 @@ export const scratch: Buffer = Buffer.from(memory)
 export const view: DataView = new DataView(memory)
 
 /** The scratch as words, in the machine's own order. */
-export const words: { readonly u64: BigUint64Array; readonly i64: BigInt64Array } = {
+export const words: {
+  readonly u64: BigUint64Array
+  readonly i64: BigInt64Array
+  readonly i32: Int32Array
+} = {
   u64: new BigUint64Array(memory),
   i64: new BigInt64Array(memory),
+  i32: new Int32Array(memory),
 }
 
 /**

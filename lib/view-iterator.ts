@@ -9,7 +9,7 @@ const END = -1
 const KEY_LENGTH = 6
 
 /** As `EntryIterator`, with the values in place. */
-export class ViewIterator<K, V> {
+export class ViewIterator<K, V, T> {
   static {
     Object.setPrototypeOf(this.prototype, iteratorPrototype)
     Object.defineProperty(this.prototype, Symbol.toStringTag, {
@@ -19,16 +19,16 @@ export class ViewIterator<K, V> {
   }
 
   readonly #verbs: Verbs<K, V>
-  readonly #views: Views<K, V>
+  readonly #views: Views<K, V, T>
   #step: (() => number | ArrayBuffer) | undefined
 
-  constructor(verbs: Verbs<K, V>, views: Views<K, V>) {
+  constructor(verbs: Verbs<K, V>, views: Views<K, V, T>) {
     this.#verbs = verbs
     this.#views = views
     this.#step = verbs.native.viewCursor()
   }
 
-  next(): IteratorResult<[K, View<V>], undefined> {
+  next(): IteratorResult<[K, View<T>], undefined> {
     while (this.#step !== undefined) {
       try {
         if (this.#verbs.closed) throw fail('ERR_CLOSED', 'The map was closed; open it again.')
@@ -49,7 +49,7 @@ export class ViewIterator<K, V> {
   }
 
   /** For a loop that is left: what the iteration holds is let go. */
-  return(value?: unknown): IteratorResult<[K, View<V>], undefined> {
+  return(value?: unknown): IteratorResult<[K, View<T>], undefined> {
     this.#step = undefined
     return { done: true, value: value as undefined }
   }

@@ -20,7 +20,7 @@ const nothing = Buffer.alloc(0)
  * or `using`, with the map's `close`, or when nobody holds the view, its bytes or a part of them any more. A view that has
  * ended has no bytes; a part of them that somebody still holds keeps its contents or has length 0 from then on.
  */
-export class View<T> {
+export class View<out T> {
   /**
    * True if the bytes are the map's own pages. False for a copy: of a value at the very end of the log, which is still being
    * written; in Electron and wherever V8 takes no memory but its own; and with `views: 'copy'`.

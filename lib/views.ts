@@ -9,6 +9,9 @@ import type { Verbs } from './verbs.js'
 /** How a map's views show values; see `DiskMapOptions`. */
 export type ViewMode = 'auto' | 'copy'
 
+/** What a view's `value` is: what the codec says, else what `get` gives. */
+export type Shown<V, Viewed> = unknown extends Viewed ? V : Viewed
+
 // What the addon's `view` gives besides the number of a window, and where in `meta` it says more.
 const MISS = -1
 const COPIED = -2
@@ -21,7 +24,7 @@ const ASKED = 5
 let canShow: boolean | undefined
 
 /** The views of this thread's maps that show files. */
-const showing = new Set<WeakRef<Views<unknown, unknown>>>()
+const showing = new Set<WeakRef<Views<unknown, unknown, unknown>>>()
 
 /** Called by the addon when something was freed that a window may show. */
 function relinquish(): void {
@@ -37,7 +40,7 @@ function relinquish(): void {
  * here: every Buffer on it does that, and when V8 collects it the file is let go. When the map wants a file's room back and no
  * view of it is left undisposed, the ArrayBuffer is detached.
  */
-export class Views<K, V> implements Viewed<V> {
+export class Views<K, V, T> implements Viewed<T> {
   readonly #verbs: Verbs<K, V>
   readonly #native: NativeMap
   readonly #put: (key: K) => string | number
@@ -51,18 +54,18 @@ export class Views<K, V> implements Viewed<V> {
     this.#put = verbs.keys.put
     if (mode === 'auto' && (canShow ??= native.canShow())) {
       this.#native.openViews(relinquish)
-      showing.add(new WeakRef(this as unknown as Views<unknown, unknown>))
+      showing.add(new WeakRef(this as unknown as Views<unknown, unknown, unknown>))
     }
   }
 
   /** The value of a key in place, or undefined. */
-  view(key: K): View<V> | undefined {
+  view(key: K): View<T> | undefined {
     const found = this.#native.view(this.#put(key))
     return found === MISS ? undefined : (this.seen(found) ?? this.#copy(key))
   }
 
   /** What the addon has found; undefined if it must be looked up again, to be copied. */
-  seen(found: number | ArrayBuffer): View<V> | undefined {
+  seen(found: number | ArrayBuffer): View<T> | undefined {
     const at = meta[AT]!
     const length = meta[LENGTH]!
     if (typeof found === 'number') {
@@ -74,7 +77,7 @@ export class Views<K, V> implements Viewed<V> {
     return this.#over(found, window, at, length)
   }
 
-  #show(window: number, at: number, length: number): View<V> | undefined {
+  #show(window: number, at: number, length: number): View<T> | undefined {
     const buffer = this.#buffers[window]?.deref()
     // Collected, but the file is not let go yet; or somebody has transferred it.
     if (buffer === undefined || buffer.byteLength === 0) {
@@ -87,7 +90,7 @@ export class Views<K, V> implements Viewed<V> {
     return this.#over(buffer, window, at, length)
   }
 
-  #over(buffer: ArrayBuffer, window: number, at: number, length: number): View<V> {
+  #over(buffer: ArrayBuffer, window: number, at: number, length: number): View<T> {
     const bytes = Buffer.from(buffer, at, length)
     if (meta[ASKED] !== 0) {
       meta[ASKED] = 0
@@ -99,14 +102,14 @@ export class Views<K, V> implements Viewed<V> {
   }
 
   /** A value that the last call left in the scratch, or to be taken. */
-  #copied(length: number): View<V> {
+  #copied(length: number): View<T> {
     const bytes = this.#copies.take(length)
     if (length <= VALUE_ROOM) scratch.copy(bytes, 0, VALUE_AT, VALUE_AT + length)
     else this.#native.take(bytes)
     return new View(this, bytes, NO_WINDOW, false)
   }
 
-  #copy(key: K): View<V> | undefined {
+  #copy(key: K): View<T> | undefined {
     const length = this.#native.read(this.#put(key))
     return length < 0 ? undefined : this.#copied(length)
   }
@@ -115,8 +118,10 @@ export class Views<K, V> implements Viewed<V> {
     if (!this.#verbs.closed && this.#native.endView(window)) this.#detach(window)
   }
 
-  valueOf(bytes: Buffer): V {
-    return readValue(this.#verbs.values, bytes, 0, bytes.length)
+  valueOf(bytes: Buffer): T {
+    const { values } = this.#verbs
+    const lazy = values.kind === 'packed' && values.lazy !== undefined
+    return (lazy ? values.lazy!(bytes) : readValue(values, bytes, 0, bytes.length)) as T
   }
 
   /** Lets go of what was freed and nobody looks at. */
@@ -145,11 +150,11 @@ export class Views<K, V> implements Viewed<V> {
 }
 
 /** The views of many keys, in order. */
-export function viewMany<K, V>(views: Views<K, V>, keys: unknown): (View<V> | undefined)[] {
+export function viewMany<K, V, T>(views: Views<K, V, T>, keys: unknown): (View<T> | undefined)[] {
   if (typeof (keys as Partial<Iterable<K>> | null | undefined)?.[Symbol.iterator] !== 'function') {
     throw badArgument(`viewMany takes an iterable of keys, not ${describe(keys)}.`)
   }
-  const found: (View<V> | undefined)[] = []
+  const found: (View<T> | undefined)[] = []
   try {
     for (const key of keys as Iterable<K>) found.push(views.view(key))
     return found
@@ -160,10 +165,10 @@ export function viewMany<K, V>(views: Views<K, V>, keys: unknown): (View<V> | un
 }
 
 /** Calls fn with a key's bytes, in a view that ends with the call. */
-export function read<K, V, R>(
-  views: Views<K, V>,
+export function read<K, V, T, R>(
+  views: Views<K, V, T>,
   key: K,
-  fn: (bytes: Buffer, view: View<V>) => R,
+  fn: (bytes: Buffer, view: View<T>) => R,
 ): R | undefined {
   if (typeof fn !== 'function') {
     throw badArgument(`read takes a function of the bytes, not ${describe(fn)}.`)

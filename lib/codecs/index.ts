@@ -1,5 +1,7 @@
 import { readValue } from '../page.js'
 import { scratch, VALUE_AT } from '../scratch.js'
+import { archDriver } from './arch/driver.js'
+import type { ArchValue, ArchView, Checked } from './arch/infer.js'
 import { bytes as bytesDriver, copyOut } from './bytes.js'
 import { json as jsonDriver } from './json.js'
 import { msgpack as msgpackDriver } from './msgpack.js'
@@ -8,7 +10,15 @@ import { primitive as primitiveDriver, type Primitive } from './primitive.js'
 import { structured as structuredDriver } from './structured.js'
 import { str as strDriver } from './text.js'
 import { codecBrand } from './types.js'
-import type { CodecVerb, Driver, KeyAndValueCodec, Sink, ValueCodec, ValueDriver } from './types.js'
+import type {
+  CodecVerb,
+  Driver,
+  KeyAndValueCodec,
+  PackedDriver,
+  Sink,
+  ValueCodec,
+  ValueDriver,
+} from './types.js'
 
 /** The drivers of this library's codecs by their stored names. */
 export const drivers: Map<string, Driver<unknown>> = new Map()
@@ -17,15 +27,18 @@ export const drivers: Map<string, Driver<unknown>> = new Map()
 function publish<T, Allows extends CodecVerb = never>(
   driver: Driver<T>,
 ): KeyAndValueCodec<T, Allows> {
-  const { value } = driver
-  const { name } = value
-  drivers.set(name, driver as Driver<unknown>)
-  return Object.freeze({
+  drivers.set(driver.value.name, driver as Driver<unknown>)
+  return Object.freeze(codecOf(driver.value))
+}
+
+function codecOf<T, Allows extends CodecVerb>(driver: ValueDriver<T>): KeyAndValueCodec<T, Allows> {
+  const { name } = driver
+  return {
     name,
     [codecBrand]: name,
-    encode: (input: T, sink: Sink) => encodeWith(value, input, sink),
-    decode: (input: Buffer) => readValue(value, input, 0, input.length),
-  })
+    encode: (input: T, sink: Sink) => encodeWith(driver, input, sink),
+    decode: (input: Buffer) => readValue(driver, input, 0, input.length),
+  }
 }
 
 function encodeWith<T>(driver: ValueDriver<T>, value: T, sink: Sink): void {
@@ -143,6 +156,55 @@ export interface MsgpackCodec extends ValueCodec<unknown> {
  * as `msgpack` or as `msgpack<User>()`.
  */
 export const msgpack: MsgpackCodec = typed(msgpackDriver)
+
+/** A codec that {@link arch} makes. */
+export interface ArchCodec<Value, View> extends ValueCodec<Value, 'compareAndSet', View> {
+  /** The canonical text of the schema, which is stored with the map. */
+  readonly schema: string
+}
+
+/** The drivers of the codecs that `arch` has made. */
+export const archDrivers: WeakMap<object, PackedDriver<unknown>> = new WeakMap()
+
+/**
+ * Values of a schema, in the bytes that rkyv 0.8 gives the same types in Rust: a program in Rust reads them where they lie, and
+ * the other way round. `get` gives plain objects; a view of a value reads one field where it lies.
+ *
+ * | in the schema | in TypeScript |
+ * | --- | --- |
+ * | `bool` | boolean |
+ * | `u8` `u16` `u32` `i8` `i16` `i32` | an integer in the range of the type |
+ * | `u64` `i64` | a bigint in the range of the type |
+ * | `f32` `f64` | a number; `f32` rounds and refuses what overflows it; there is one NaN, and -0 stays -0 |
+ * | `string` | a string without lone surrogates, up to 2^30 − 1 bytes |
+ * | `bytes`, `u8[]` | a Uint8Array; what is read is a Buffer of your own |
+ * | `T[]`, `T[N]` | an array; a typed array is taken too. `get` makes arrays of up to 2^25 elements |
+ * | `T?` | undefined if there is none; a field is then left out. null is taken for undefined |
+ * | struct | an object: all fields, and no others, each read once. Classes and getters are taken |
+ * | tuple | an array |
+ * | variants | `'name'`, or `{ name: value }` for one with a payload |
+ *
+ * A schema has up to 65,535 bytes of text and 64 levels. It is stored with the map: opened without codecs, the map is as it
+ * was made, and with another schema it is `ERR_CODEC_MISMATCH`. Equal values have equal bytes, so `compareAndSet` works.
+ *
+ * @param schema What {@link struct}, {@link array}, {@link fixed}, {@link optional}, {@link tuple}, {@link pairs} or
+ * {@link variants} gave; or a string: a type by its name with `[]`, `[N]` and `?` behind it.
+ * @throws {DiskMapError} `ERR_INVALID_ARGUMENT` for a schema that cannot be laid out, with the path of the part. A value that
+ * does not fit is `ERR_INVALID_VALUE`, with the path; stored bytes that do not are `ERR_CORRUPT`; `get` of an array beyond its
+ * limit is `ERR_TOO_LARGE`.
+ * @example
+ * const user = struct({ id: 'u32', name: 'string', email: 'string?', scores: 'f64[]' })
+ * const users = DiskMap.open('users.odm', { key: native.u64, value: arch(user) })
+ * users.set(1n, { id: 1, name: 'Ada', scores: [1.5] })
+ */
+export function arch<const S>(schema: S & Checked<S>): ArchCodec<ArchValue<S>, ArchView<S>> {
+  const driver = archDriver(schema)
+  const { name, ...codec } = codecOf(driver)
+  const param = Buffer.from(driver.param!)
+  const made = Object.freeze({ name, schema: param.toString(), param, ...codec })
+  archDrivers.set(made, driver)
+  return made as unknown as ArchCodec<ArchValue<S>, ArchView<S>>
+}
 
 /** A codec that can be called for the type of its values. */
 function typed<C extends ValueCodec<unknown>>(driver: Driver<unknown>): C {

@@ -1,7 +1,8 @@
 import { badArgument, describe, DiskMapError } from '../errors.js'
 import { limits, type NativeHandle } from '../native.js'
+import { storedArchDriver } from './arch/driver.js'
 import { customDriver } from './custom.js'
-import { drivers } from './index.js'
+import { archDrivers, drivers } from './index.js'
 import { isDetached, isOctets } from './octets.js'
 import { codecBrand } from './types.js'
 import type { Driver, KeyDriver, ValueCodec, ValueDriver } from './types.js'
@@ -19,7 +20,16 @@ export interface StatedCodecs<K, V> {
 function builtin(codec: unknown): Driver<unknown> | undefined {
   const isObject = (typeof codec === 'object' && codec !== null) || typeof codec === 'function'
   if (!isObject || !(codecBrand in codec)) return undefined
-  return drivers.get(String((codec as { [codecBrand]: unknown })[codecBrand]))
+  const name = String((codec as { [codecBrand]: unknown })[codecBrand])
+  return name === 'arch' ? { value: archOf(codec) } : drivers.get(name)
+}
+
+/** The driver of a codec for a schema, which is in its parameter. */
+function archOf(codec: object): ValueDriver<unknown> {
+  const own = archDrivers.get(codec)
+  if (own !== undefined) return own
+  const param = checkedParam('arch', (codec as { param?: unknown }).param)
+  return storedArchDriver(param ?? new Uint8Array())
 }
 
 /** The driver for the option `key`. */
@@ -85,9 +95,10 @@ function checkedParam(name: string, param: unknown): Uint8Array | undefined {
   return copy
 }
 
-/** The drivers of the codecs that an existing map names. */
-function storedDriver(role: 'key' | 'value', name: string): Driver<unknown> {
-  const driver = drivers.get(name)
+/** The driver of a codec that an existing map names. */
+function storedDriver(role: 'key' | 'value', name: string, param: Uint8Array): Driver<unknown> {
+  const isArch = role === 'value' && name === 'arch'
+  const driver = isArch ? { value: storedArchDriver(param) } : drivers.get(name)
   if (driver === undefined || (role === 'key' && driver.key === undefined)) {
     throw new DiskMapError(
       'ERR_CODEC_MISMATCH',
@@ -106,7 +117,9 @@ export function driversOf<K, V>(
   if (key !== undefined && value !== undefined) return { key, value }
   const stored = handle.codecs()
   return {
-    key: key ?? (storedDriver('key', stored.key).key as unknown as KeyDriver<K>),
-    value: value ?? (storedDriver('value', stored.value).value as unknown as ValueDriver<V>),
+    key: key ?? (storedDriver('key', stored.key, stored.keyParam).key as unknown as KeyDriver<K>),
+    value:
+      value ??
+      (storedDriver('value', stored.value, stored.valueParam).value as unknown as ValueDriver<V>),
   }
 }

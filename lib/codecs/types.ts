@@ -3,10 +3,11 @@ export const codecBrand: unique symbol = Symbol.for('opendiskmap.codec')
 
 declare const keyType: unique symbol
 declare const allowedVerbs: unique symbol
+declare const viewedType: unique symbol
 
 /**
  * The verbs that a map has only if its value codec allows them. `compareAndSet` needs a codec that gives equal values equal
- * bytes: `native.*`, `str` or `bytes`; `increment` needs numbers: `native.*` but `native.bool`.
+ * bytes: `native.*`, `str`, `bytes` or `arch`; `increment` needs numbers: `native.*` but `native.bool`.
  */
 export type CodecVerb = 'compareAndSet' | 'increment'
 
@@ -38,7 +39,7 @@ export interface KeyCodec<K> {
  *   decode: (bytes) => ({ x: bytes.readDoubleLE(0), y: bytes.readDoubleLE(8) }),
  * }
  */
-export interface ValueCodec<V, Allows extends CodecVerb = never> {
+export interface ValueCodec<V, Allows extends CodecVerb = never, Viewed = unknown> {
   /**
    * The name that is stored with the map and compared when it is opened (`ERR_CODEC_MISMATCH`): 1 to 255 bytes of
    * UTF-8. Names of this library's own codecs are taken. A codec whose bytes change needs another name.
@@ -60,6 +61,8 @@ export interface ValueCodec<V, Allows extends CodecVerb = never> {
   decode(bytes: Buffer): V
   // Only in the types. The way round that lets a codec which allows more stand in for one that allows less.
   readonly [allowedVerbs]?: (verb: Allows) => void
+  // Only in the types: what a view's `value` is, if it is not what `get` gives; unknown: that.
+  readonly [viewedType]?: () => Viewed
 }
 
 /**
@@ -163,6 +166,11 @@ export interface PackedDriver<V> {
   adopt?(bytes: Buffer): V
   /** Reads a value of this length from the scratch. Default: `read`. */
   load?(length: number): V
+  /**
+   * Gives what reads parts of a value where they lie, in bytes that are all of it; once these are without length, it throws
+   * `ERR_CLOSED`. Default: a view's value is what `read` gives.
+   */
+  lazy?(bytes: Uint8Array): unknown
 }
 
 export type ValueDriver<V> = TextDriver<V> | PackedDriver<V>

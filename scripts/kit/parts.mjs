@@ -1,7 +1,7 @@
 // The parts of `npm test` and of `npm run test:long`, in the order in which they run.
 import { mkdirSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
 import { checkPackage } from './package.mjs'
 import { cargo, root, run, tool } from './run.mjs'
@@ -127,6 +127,15 @@ async function nodeKill(args = []) {
   return rig(await run(process.execPath, ['__test__/rigs/kill.mjs', ...args], { minutes: 40 }))
 }
 
+/** The program that writes and reads with rkyv is asked again and again, so it is built first and then run by itself. @param {string[]} [args] */
+async function archBothWays(args = []) {
+  if (process.platform !== 'linux') return { passed: 0, failed: 0, skipped: 'it needs Linux' }
+  const built = await cargo(['build', ...RIG.slice(1), '--bin', 'arch'])
+  if (built.code !== 0) return check(built)
+  const program = resolve(root, process.env['CARGO_TARGET_DIR'] ?? 'target', 'release', 'arch')
+  return rig(await run(process.execPath, ['__test__/rigs/arch.mjs', program, ...args]))
+}
+
 /** @param {string} file @param {string[]} [args] */
 async function measurement(file, args = []) {
   return check(await run(process.execPath, [`benches/${file}`, ...args], { minutes: 40 }))
@@ -219,6 +228,12 @@ export const parts = [
     what: 'histories of several threads, each explained by an order of its calls',
     needs: 'build',
     run: () => histories(),
+  },
+  {
+    name: 'arch',
+    what: 'values of schemas, from Node to rkyv and back',
+    needs: 'build',
+    run: () => archBothWays(),
   },
   {
     name: 'step',
@@ -416,6 +431,12 @@ export const longParts = [
     what: 'the histories of many more rounds',
     needs: 'build',
     run: () => histories(['--rounds', '25000']),
+  },
+  {
+    name: 'arch-long',
+    what: 'twenty thousand values of each schema, from Node to rkyv and back',
+    needs: 'build',
+    run: () => archBothWays(['--count', '20000']),
   },
   {
     name: 'large',

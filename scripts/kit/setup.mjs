@@ -87,7 +87,7 @@ export function addonFile() {
 function nativeIsStale() {
   const addon = addonFile()
   if (addon === undefined) return true
-  const sources = ['Cargo.toml', 'Cargo.lock', 'crates/core', 'crates/node']
+  const sources = ['Cargo.toml', 'Cargo.lock', 'crates/core', 'crates/derive', 'crates/node']
   const changed = sources.map((path) => newest(path, (name) => /\.(rs|toml)$/.test(name)))
   return Math.max(...changed) > oldest([addon, 'native.cjs', 'native.d.cts'])
 }

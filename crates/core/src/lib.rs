@@ -7,7 +7,8 @@
 //! - [`ConcurrentDiskMap`] is for all threads of a process. Every call takes `&self`, and what `get` gives is a [`Ref`].
 //!
 //! Each is opened under a codec for its keys and one for its values: [`Native`] for numbers, [`Str`], [`Bytes`], [`Arch`]
-//! for structs that are read in place, or a [`ValueCodec`] of your own. The codecs' names are stored with the map.
+//! for structs that are read in place (by a [`Schema`](trait@Schema)), or a [`ValueCodec`] of your own. The codecs' names are
+//! stored with the map.
 //!
 //! ```
 //! # fn main() -> opendiskmap::Result<()> {
@@ -82,6 +83,7 @@ mod sys;
 mod viewers;
 
 pub use error::{Code, Error, Result};
+pub use opendiskmap_derive::Schema;
 
 /// The crash rules that this build can leave out.
 #[cfg(feature = "negative-controls")]
@@ -111,7 +113,8 @@ pub use durability::report::{Reason, RebuildProgress, Recovery as OpenReport, Sh
 #[cfg(not(loom))]
 pub use front::{
     Arch, Bytes, ConcurrentDiskMap, ConcurrentEntry, Decoded, DiskHashMap, InPlace, KeyCodec, MapEntry, Native, Number,
-    OccupiedEntry, Reading, Ref, Str, StringStringMap, StringU64Map, U64StringMap, VacantEntry, ValueCodec, ValueRef,
+    OccupiedEntry, Reading, Ref, Schema, SchemaText, Str, StringStringMap, StringU64Map, U64StringMap, VacantEntry,
+    ValueCodec, ValueRef, Variant, typescript,
 };
 #[cfg(not(loom))]
 pub use map::{

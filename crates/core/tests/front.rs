@@ -3,13 +3,14 @@
 
 mod common;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{key, quiet, scratch, served};
 use opendiskmap::{
     Arch, Bytes, Code, Codec, ConcurrentDiskMap, Decoded, DiskHashMap, Error, InPlace, KeyCodec, MAX_KEY, Map,
-    MapEntry, Native, Number, Options, Result, Str, StringStringMap, U64StringMap, ValueCodec,
+    MapEntry, Native, Number, Options, Result, Schema, SchemaText, Str, StringStringMap, U64StringMap, ValueCodec,
 };
 
 fn code<T>(result: Result<T>) -> Code {
@@ -21,7 +22,11 @@ fn code<T>(result: Result<T>) -> Code {
 
 /// The engine's map under names, as other languages open it.
 fn untyped(path: &Path, key: &str, value: &str) -> Map {
-    let options = Options { key_codec: Some(Codec::named(key)), value_codec: Some(Codec::named(value)), ..quiet(1) };
+    stated(path, key, Codec::named(value))
+}
+
+fn stated(path: &Path, key: &str, value: Codec) -> Map {
+    let options = Options { key_codec: Some(Codec::named(key)), value_codec: Some(value), ..quiet(1) };
     Map::open(path, &options).unwrap()
 }
 
@@ -193,10 +198,12 @@ fn a_key_has_at_most_65535_bytes() {
 
 #[test]
 fn values_that_their_codec_did_not_write_are_errors_and_can_be_replaced() {
-    for (codec, bytes) in [("native.u64", &b"seven b"[..]), ("native.u64", b""), ("str", b"\xff\xfe"), ("arch", b"x")] {
+    for (codec, param, bytes) in
+        [("native.u64", "", &b"seven b"[..]), ("native.u64", "", b""), ("str", "", b"\xff\xfe"), ("arch", "u32", b"x")]
+    {
         let directory = scratch();
         let path = directory.path().join("map");
-        let map = untyped(&path, "str", codec);
+        let map = stated(&path, "str", Codec { name: codec.into(), param: param.into() });
         for key in ["inserted", "removed"] {
             map.put(key.as_bytes(), bytes).unwrap();
         }
@@ -219,7 +226,7 @@ fn values_that_their_codec_did_not_write_are_errors_and_can_be_replaced() {
     }
 }
 
-#[derive(rkyv::Archive, rkyv::Serialize)]
+#[derive(rkyv::Archive, rkyv::Serialize, Schema)]
 struct User {
     id: u32,
     name: String,
@@ -264,6 +271,24 @@ struct Wide {
     number: u64,
 }
 
+impl Schema for Wide {
+    fn describe(text: &mut SchemaText) {
+        text.word("wide");
+    }
+}
+
+/// As [`Wide`], for a program whose type asks for less.
+#[derive(rkyv::Archive, rkyv::Serialize)]
+struct Narrow {
+    _number: u64,
+}
+
+impl Schema for Narrow {
+    fn describe(text: &mut SchemaText) {
+        Wide::describe(text);
+    }
+}
+
 #[test]
 fn a_map_has_the_alignment_that_its_archived_type_asks_for() {
     let directory = scratch();
@@ -279,9 +304,9 @@ fn a_map_has_the_alignment_that_its_archived_type_asks_for() {
     }
     map.close().unwrap();
     // Narrower types are content with more.
-    DiskHashMap::<Str, Arch<u64>>::new_in(&path).unwrap().close().unwrap();
+    DiskHashMap::<Str, Arch<Narrow>>::new_in(&path).unwrap().close().unwrap();
     let narrow = directory.path().join("narrow");
-    DiskHashMap::<Str, Arch<u64>>::new_in(&narrow).unwrap().close().unwrap();
+    DiskHashMap::<Str, Arch<Narrow>>::new_in(&narrow).unwrap().close().unwrap();
     assert_eq!(code(DiskHashMap::<Str, Arch<Wide>>::new_in(&narrow)), Code::OptionsMismatch);
     assert_eq!(code(ConcurrentDiskMap::<Str, Arch<Wide>>::new_in(&narrow)), Code::OptionsMismatch);
 }
@@ -292,6 +317,12 @@ fn a_map_has_the_alignment_that_its_archived_type_asks_for() {
 struct Chain {
     #[rkyv(omit_bounds)]
     next: Option<Box<Chain>>,
+}
+
+impl Schema for Chain {
+    fn describe(text: &mut SchemaText) {
+        text.word("chain");
+    }
 }
 
 fn chain(length: usize) -> Chain {
@@ -308,7 +339,7 @@ fn what_is_nested_too_deep_is_refused_before_it_is_stored_and_when_somebody_else
     assert_eq!(code(map.insert(&2, &chain(300)).map(drop)), Code::InvalidValue);
     assert_eq!(map.len(), 1);
     map.close().unwrap();
-    let map = untyped(&path, "native.u8", "arch");
+    let map = stated(&path, "native.u8", Codec { name: "arch".into(), param: "chain".into() });
     map.put(&[3], &rkyv::to_bytes::<rkyv::rancor::Error>(&chain(2000)).unwrap()).unwrap();
     map.close().unwrap();
     let map = DiskHashMap::<Native<u8>, Arch<Chain>>::new_in(&path).unwrap();
@@ -320,11 +351,14 @@ struct Small;
 
 impl ValueCodec for Small {
     const NAME: &'static str = "small";
-    const PARAM: &'static [u8] = b"v1";
     type Item = u8;
     type Target = u8;
     type Reading = Decoded;
     type Encoded<'a> = String;
+
+    fn param() -> Result<Cow<'static, [u8]>> {
+        Ok(b"v1".into())
+    }
 
     fn encode(value: &u8) -> Result<String> {
         match value {

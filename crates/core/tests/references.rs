@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicBool;
 
 use common::{Ends, key, quiet, scratch, served, together, until, value};
 use opendiskmap::{
-    Arch, Bytes, Code, ConcurrentDiskMap, DiskHashMap, Map, Native, Options, Reason, Recovery, Ref, Str,
+    Arch, Bytes, Code, Codec, ConcurrentDiskMap, DiskHashMap, Map, Native, Options, Reason, Recovery, Ref, Schema,
+    SchemaText, Str,
 };
 use proptest::prelude::*;
 
@@ -274,6 +275,12 @@ struct Shallow {
     text: Option<String>,
 }
 
+impl Schema for Deep {
+    fn describe(text: &mut SchemaText) {
+        text.word("deep");
+    }
+}
+
 fn deep(number: u32) -> Deep {
     let texts = (0..number % 5).map(|tag| format!("tag {tag}")).collect();
     let next = Shallow { tags: texts, flag: number.is_multiple_of(2), text: Some("text".repeat(number as usize % 9)) };
@@ -303,8 +310,9 @@ proptest! {
         }
         let directory = scratch();
         let path = directory.path().join("map");
-        let codec = |name| Some(opendiskmap::Codec::named(name));
-        let options = Options { key_codec: codec("native.u64"), value_codec: codec("arch"), value_align: 16, ..quiet(1) };
+        let codec = |name: &str, param: &str| Some(Codec { name: name.into(), param: param.into() });
+        let (key_codec, value_codec) = (codec("native.u64", ""), codec("arch", "deep"));
+        let options = Options { key_codec, value_codec, value_align: 16, ..quiet(1) };
         let map = Map::open(&path, &options).unwrap();
         map.put(&1u64.to_le_bytes(), &bytes).unwrap();
         map.close().unwrap();

@@ -2,9 +2,12 @@
 //! operation, `kill` at random moments of many. Both must find every call that returned, whole, and the one in
 //! flight entirely or not at all. `cut` fails the power of the file system too, and must find all that was flushed and a
 //! prefix of each shard. All must find something when a crash rule is left out of the engine.
+//!
+//! `arch` is no such rig: it writes and reads what the TypeScript face must write and read too.
 
 #![forbid(unsafe_code)]
 
+pub mod arch;
 pub mod beginning;
 pub mod catalogue;
 pub mod draw;

@@ -2,6 +2,7 @@
 
 use crate::map::{Held, Map, Shared};
 use crate::{Error, Result};
+use std::borrow::Cow;
 use std::cell::Cell;
 
 /// How values become bytes, and back. The wrappers [`Native`](crate::Native), [`Str`](crate::Str),
@@ -52,9 +53,6 @@ pub trait ValueCodec: 'static {
     /// 1 to 255 bytes. The names of this library's own codecs are taken.
     const NAME: &'static str;
 
-    /// What else has to be the same for the bytes to be understood; at most 64 KiB.
-    const PARAM: &'static [u8] = &[];
-
     /// A codec that reads in place gets a value's bytes at a multiple of this, 1 to 16. More than 8 makes a map with room
     /// for it, which only counts when the map is made (`ERR_OPTIONS_MISMATCH` for one that was made without); more than 16
     /// does not compile. A key's may be 8 at most.
@@ -71,6 +69,15 @@ pub trait ValueCodec: 'static {
 
     /// Encoded bytes: borrowed from the item where it is its own encoding.
     type Encoded<'a>: AsRef<[u8]>;
+
+    /// What else has to be the same for the bytes to be understood; at most 64 KiB, and nothing unless stated. It is asked for
+    /// when a map is opened.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_ARGUMENT`, by custom, for a codec that cannot be used. The map is not opened then.
+    fn param() -> Result<Cow<'static, [u8]>> {
+        Ok(Cow::Borrowed(&[]))
+    }
 
     /// Encodes a value: at most 2^31 − 1 bytes (`ERR_TOO_LARGE`).
     ///

@@ -13,6 +13,7 @@ mod native;
 mod opening;
 mod plain;
 mod reference;
+mod schema;
 
 pub use arch::Arch;
 pub use codec::{Decoded, InPlace, KeyCodec, Reading, ValueCodec, ValueRef};
@@ -23,6 +24,7 @@ pub use entry::{MapEntry, OccupiedEntry, VacantEntry};
 pub use native::{Native, Number};
 pub use plain::{Bytes, Str};
 pub use reference::Ref;
+pub use schema::{Schema, SchemaText, Variant, typescript};
 
 /// Strings by number.
 ///

@@ -5,8 +5,8 @@ use crate::map::{Capacity, Codec, Map, Options, Sharing};
 use crate::{Code, Error, Result};
 use std::path::Path;
 
-fn codec<C: ValueCodec>() -> Codec {
-    Codec { name: C::NAME.into(), param: C::PARAM.into() }
+fn codec<C: ValueCodec>() -> Result<Codec> {
+    Ok(Codec { name: C::NAME.into(), param: C::param()?.into_owned() })
 }
 
 /// The options' own codecs and alignment are not looked at: the type says what they are.
@@ -16,8 +16,8 @@ pub(super) fn open<K: KeyCodec, V: ValueCodec>(path: &Path, options: &Options, s
         assert!(K::ALIGN.is_power_of_two() && K::ALIGN <= 8, "keys can be aligned to at most 8 bytes");
     }
     let options = Options {
-        key_codec: Some(codec::<K>()),
-        value_codec: Some(codec::<V>()),
+        key_codec: Some(codec::<K>()?),
+        value_codec: Some(codec::<V>()?),
         value_align: if V::ALIGN > 8 { 16 } else { 8 },
         ..options.clone()
     };

@@ -5,6 +5,7 @@ mod backup;
 mod batch;
 #[cfg(test)]
 mod capacity_test;
+mod codecs;
 mod conditional;
 mod cursor;
 mod flusher;

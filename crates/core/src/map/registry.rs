@@ -2,7 +2,7 @@
 
 use super::instance::Instance;
 use super::options::{DEFAULT_MODE, DEFAULT_SHARDS, OnCorrupt, Options, Recovery, Sharing};
-use super::{Codec, background};
+use super::{background, codecs};
 use crate::durability::checkpoints::{self, Found};
 use crate::durability::recover::{self, Terms};
 use crate::durability::report::Reason;
@@ -198,7 +198,7 @@ fn check_join(instance: &Instance, options: &Options) -> Result<()> {
         ));
     }
     let (key, value) = instance.codecs();
-    check_codecs(options, key, value)?;
+    codecs::check(options, key, value)?;
     check_shards(options, instance.shards.len() as u32)?;
     if options.flush_interval.is_some_and(|interval| interval != instance.flush_interval) {
         return Err(mismatch("flushInterval", "the open map has another. Leave it out to join the map as it is"));
@@ -229,24 +229,6 @@ fn check_shards(options: &Options, shards: u32) -> Result<()> {
     }
 }
 
-pub(super) fn check_codecs(options: &Options, key: &Codec, value: &Codec) -> Result<()> {
-    for (what, stated, stored) in [("key", &options.key_codec, key), ("value", &options.value_codec, value)] {
-        if let Some(stated) = stated
-            && stated != stored
-        {
-            let detail = if stated.name == stored.name { " with another parameter" } else { "" };
-            return Err(Error::new(
-                Code::CodecMismatch,
-                format!(
-                    "The map's {what}s are stored with the codec '{}'{detail}; it was opened with '{}'. Open it with the stored one.",
-                    stored.name, stated.name
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
 fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing) -> Result<Instance> {
     let shown = path.display();
     let os = |action: &'static str| move |error: io::Error| Error::os(action, &error);
@@ -271,7 +253,7 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
     };
     let opened = match checkpoints::read(&dir)? {
         Found::Newest { checkpoint, which, torn, same } => {
-            check_codecs(options, &checkpoint.key_codec, &checkpoint.value_codec)?;
+            codecs::check(options, &checkpoint.key_codec, &checkpoint.value_codec)?;
             check_shards(options, checkpoint.shards.len() as u32)?;
             // What is made from here on is as open as what is there.
             if let Ok(mode) = dir.mode_of(names::CHECKPOINTS[which]) {

@@ -1,6 +1,6 @@
 //! What a codec makes of bytes that it did not write: a value or an error, and a value that it would write again.
 
-use opendiskmap::{Arch, Bytes, Code, Native, Str, ValueCodec};
+use opendiskmap::{Arch, Bytes, Code, Native, Schema, SchemaText, Str, ValueCodec, typescript};
 use rkyv::{Archive, Deserialize, Serialize};
 
 /// One of each thing that an archive can hold and that has a place of its own in its layout.
@@ -14,11 +14,27 @@ pub struct Sample {
     pub choice: Choice,
 }
 
+impl Schema for Sample {
+    fn describe(text: &mut SchemaText) {
+        text.word("sample");
+    }
+}
+
 #[derive(Archive, Serialize, Deserialize, Debug, PartialEq)]
 pub enum Choice {
     None,
     One(u64),
     Named { text: String, rest: Vec<u16> },
+}
+
+/// Characters, which not every number is.
+#[derive(Archive, Serialize)]
+pub struct Spelled(pub Vec<Vec<Option<char>>>);
+
+impl Schema for Spelled {
+    fn describe(text: &mut SchemaText) {
+        text.word("spelled");
+    }
 }
 
 fn decodes<V: ValueCodec>(bytes: &[u8]) -> bool {
@@ -69,7 +85,10 @@ pub fn run(data: &[u8]) {
         assert!(std::str::from_utf8(text.as_bytes()).is_ok());
     }
     decodes::<Arch<u64>>(&aligned);
-    decodes::<Arch<Vec<Vec<Option<char>>>>>(&aligned);
+    decodes::<Arch<Spelled>>(&aligned);
+    if let Err(error) = typescript(&String::from_utf8_lossy(data)) {
+        assert_eq!(error.code(), Code::InvalidArgument, "{error}");
+    }
 }
 
 /// Reads every byte of what was accepted.

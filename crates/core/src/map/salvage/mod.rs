@@ -4,7 +4,7 @@ mod source;
 mod survey;
 
 use super::options::{Options, Sharing};
-use super::{Map, registry};
+use super::{Map, codecs};
 use crate::control::Control;
 use crate::damage::{Damage, Damages};
 use crate::durability::report::Reason;
@@ -95,7 +95,7 @@ fn target_options(source: &Source, options: &Options) -> Result<Options> {
     };
     match &source.codecs {
         Some((key, value)) => {
-            registry::check_codecs(options, key, value)?;
+            codecs::check(options, key, value)?;
             (target.key_codec, target.value_codec) = (Some(key.clone()), Some(value.clone()));
         }
         None if options.key_codec.is_none() || options.value_codec.is_none() => {
