@@ -24,7 +24,10 @@ for (const mode of modes) {
     test(`${mode}: with views alive, ${how} is an orderly end`, async (t) => {
       const args = ['--expose-gc', program('view-ends.mjs'), freshPath(t), how, mode]
       // Rejects where the exit code is not 0, or a signal ended it.
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, args)
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
+        timeout: 100_000,
+        killSignal: 'SIGKILL',
+      })
       t.is(stdout.trim(), 'ended')
       t.is(stderr, '')
     })

@@ -7,7 +7,7 @@ import { freshPath } from './helpers/dir.js'
 import { fails } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
 import { resultOf, startThread } from './helpers/threads.js'
-import { collected, content, inPlace, leaveTail, modes } from './helpers/views.js'
+import { collect, collected, content, inPlace, leaveTail, modes } from './helpers/views.js'
 
 const codecs = { key: str, value: bytes, shards: 1 } as const
 const attachable = { key: str, value: bytes } as const
@@ -87,7 +87,7 @@ for (const views of modes) {
     map.set('long', content('other', 300_000))
     await map.flush()
     await map.compact()
-    await collected(() => false)
+    await collect()
     for (const { name, now, first } of held) t.is(now(), first, name)
     map.clear()
     await map.flush()

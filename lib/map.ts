@@ -34,13 +34,14 @@ function giveUp(handle: NativeHandle): void {
 }
 
 // Its verbs are defined when the class is, below; the rule warns of such that nobody defines.
-// oxlint-disable-next-line typescript/no-unsafe-declaration-merging
+// oxlint-disable typescript/no-unsafe-declaration-merging, no-unused-vars
 export interface DiskMap<
   K,
   V,
   out Allows extends CodecVerb = CodecVerb,
   out Viewed = unknown,
 > extends AtomicVerbs<K, V, Allows> {}
+// oxlint-enable typescript/no-unsafe-declaration-merging, no-unused-vars
 
 /**
  * A persistent hash map in a directory of memory-mapped files, used like `Map` and shared by every thread of the

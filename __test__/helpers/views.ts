@@ -24,6 +24,14 @@ export async function collected(holds: () => boolean): Promise<boolean> {
   return false
 }
 
+/** Collects what garbage there is. */
+export async function collect(): Promise<void> {
+  for (let turn = 0; turn < 4; turn++) {
+    gc()
+    await setImmediate()
+  }
+}
+
 /** Bytes that tell their key and length. */
 export function content(key: string, length: number): Buffer {
   return Buffer.alloc(length, `${key} of ${length};`)
