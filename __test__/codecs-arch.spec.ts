@@ -151,7 +151,7 @@ test('a map opens with its stored schema, and works as with the one that was giv
   t.is(again.schema, arch(user).schema)
 })
 
-test('another schema is ERR_CODEC_MISMATCH, and so is any change of one', (t) => {
+test('another schema is ERR_CODEC_MISMATCH with both texts, and so is any change of one', (t) => {
   const path = freshPath(t)
   const made = { id: 'u32', name: 'string' } as const
   DiskMap.open(path, { key: str, value: arch(struct(made)) })
@@ -167,9 +167,12 @@ test('another schema is ERR_CODEC_MISMATCH, and so is any change of one', (t) =>
     array(struct(made)),
   ]
   for (const schema of changed) {
-    fails(t, 'ERR_CODEC_MISMATCH', () =>
-      DiskMap.open(path, { key: str, value: arch(schema as never) }),
+    const codec = arch(schema as never)
+    const { message } = fails(t, 'ERR_CODEC_MISMATCH', () =>
+      DiskMap.open(path, { key: str, value: codec }),
     )
+    t.true(message.includes(`'${codec.schema}'`), message)
+    t.true(message.includes("'{id:u32,name:string}'"), message)
   }
   for (const value of [str, native.u32]) {
     fails(t, 'ERR_CODEC_MISMATCH', () => DiskMap.open(path, { key: str, value: value as never }))

@@ -22,10 +22,12 @@ export const words: {
   readonly u64: BigUint64Array
   readonly i64: BigInt64Array
   readonly i32: Int32Array
+  readonly f64: Float64Array
 } = {
   u64: new BigUint64Array(memory),
   i64: new BigInt64Array(memory),
   i32: new Int32Array(memory),
+  f64: new Float64Array(memory),
 }
 
 /**

@@ -46,6 +46,21 @@ fn every_type_has_a_schema_that_typescript_can_say() {
     }
 }
 
+/// The face is given the same ones.
+#[test]
+fn texts_are_schemas_or_are_refused_as_the_file_of_them_says() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../__test__/fixtures/arch/texts.json");
+    let texts: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let of = |list: &str| texts[list].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned());
+    for text in of("schemas") {
+        typescript(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+    for text in of("refused") {
+        let refused = typescript(&text).expect_err(&text);
+        assert_eq!(refused.code(), Code::InvalidArgument);
+    }
+}
+
 #[test]
 fn a_map_of_users_has_what_was_generated() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
 import { DiskMapError } from '../../errors.js'
+import { scratch, words } from '../../scratch.js'
 import { copyOut } from '../bytes.js'
 import type { EnumType, Field, OptionType, Type, VecType } from './layout.js'
 import { damaged, doubles, scalarReaders, Source, text, vec } from './source.js'
@@ -89,8 +90,11 @@ export function rowReader(type: Type): (source: Source, at: number, count: numbe
   if (type.kind === 'scalar' && type.name === 'f64') {
     return ({ bytes }, at, count) => {
       const row = elements(count)
-      const numbers = doubles(bytes, at, count)
-      for (let i = 0; i < count; i++) row[i] = numbers[i]
+      // In the scratch, where a single value is read from, a value is aligned as its numbers are.
+      const inScratch = bytes === scratch
+      const numbers = inScratch ? words.f64 : doubles(bytes, at, count)
+      const from = inScratch ? at >>> 3 : 0
+      for (let i = 0; i < count; i++) row[i] = numbers[from + i]
       return row
     }
   }
