@@ -41,6 +41,7 @@ view[Symbol.dispose]()
 
 // The schema is stored with the map: whoever opens it needs none.
 users.close()
+/** @type {DiskMap<bigint, { email: string }>} */
 const again = DiskMap.open(join(home, 'users.odm'), { readOnly: true })
-assert.equal(again.get(1n).email, 'alice@example.org')
+assert.equal(again.get(1n)?.email, 'alice@example.org')
 again.close()

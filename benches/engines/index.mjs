@@ -1,6 +1,6 @@
 // The engines that are measured, each behind the same few verbs.
 
-/** @typedef {{ key: 'text' | 'u64', value: 'text' | 'u64' | 'bytes' | 'object' }} Kind */
+/** @typedef {{ key: 'text' | 'u64', value: 'text' | 'u64' | 'bytes' | 'object' | 'wide' | 'profile' }} Kind */
 
 /**
  * One open store. Keys and values are strings, bigints, Buffers or plain objects, as its kind says. Reads are synchronous
@@ -15,7 +15,7 @@
  * @property {(keys: any) => any[] | Promise<any[]>} [getMany] in order, undefined for a miss
  * @property {(keys: any) => any[] | Promise<any[]>} [otherGetMany] another way; the faster one counts
  * @property {(entries: [any, any][]) => unknown} [setMany] in one batch, if the engine has any
- * @property {(key: any) => Uint8Array | undefined} [peek] a value's bytes, not to be kept
+ * @property {(key: any) => any} [peek] a value's bytes, or a struct whose fields are read when asked for; not to be kept
  * @property {unknown} [share] what another thread needs to open the same store
  * @property {() => unknown} close
  */

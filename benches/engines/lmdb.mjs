@@ -21,11 +21,19 @@ const u64Keys = {
   readKey: (source, start) => viewOf(source).getBigUint64(start),
 }
 
+const structs = {
+  encoding: 'msgpack',
+  sharedStructuresKey: Symbol.for('structures'),
+  randomAccessStructure: true,
+}
+
 const values = {
   text: { encoding: 'string' },
   bytes: { encoding: 'binary' },
   u64: { encoder: { encode: u64Bytes, decode: u64Of } },
   object: { encoding: 'msgpack', sharedStructuresKey: Symbol.for('structures') },
+  wide: structs,
+  profile: structs,
 }
 
 const SETTINGS =
@@ -63,7 +71,7 @@ function openStore(place, kind, queued) {
         if (key !== undefined && value !== undefined && typeof key !== 'symbol') seen++
       return seen
     },
-    peek: (key) => store.getBinaryFast(key),
+    peek: kind.value === 'wide' ? (key) => store.get(key) : (key) => store.getBinaryFast(key),
     getMany: getEach,
     otherGetMany: (keys) => store.getMany(Array.from(keys)),
     setMany: (entries) =>

@@ -1,8 +1,23 @@
 // This library, as it comes.
 import { join } from 'node:path'
-import { bytes, DiskMap, json, native, str } from 'opendiskmap'
+import { arch, bytes, DiskMap, json, native, str, struct } from 'opendiskmap'
 
-const codecs = { text: str, u64: native.u64, bytes, object: json() }
+const TEXTS = ['name', 'email', 'street', 'city', 'country', 'company', 'title', 'about']
+/** @type {Record<string, string>} */
+const wide = {
+  id: 'u32',
+  score: 'f64',
+  ...Object.fromEntries(TEXTS.map((name) => [name, 'string'])),
+}
+
+const codecs = {
+  text: str,
+  u64: native.u64,
+  bytes,
+  object: json(),
+  wide: arch(struct(/** @type {any} */ (wide))),
+  profile: arch(struct({ id: 'u32', name: 'string', email: 'string', score: 'f64' })),
+}
 
 /** @type {import('./index.mjs').Engine} */
 export const opendiskmap = {
@@ -31,7 +46,7 @@ export const opendiskmap = {
         for (const [key, value] of map) if (key !== undefined && value !== undefined) seen++
         return seen
       },
-      peek: (key) => map.view(key)?.bytes,
+      peek: kind.value === 'wide' ? (key) => map.view(key)?.value : (key) => map.view(key)?.bytes,
       getMany: (keys) => map.getMany(keys),
       setMany: (entries) => map.setMany(entries),
       close: () => map.close(),

@@ -26,6 +26,9 @@ export const u64Of = (bytes) => bytes.readBigUInt64BE(0)
 /** @template T @param {T} value */
 const same = (value) => value
 
+/** @type {{ encoding: 'utf8', encode: (value: any) => any, decode: (stored: any) => any }} */
+const object = { encoding: 'utf8', encode: JSON.stringify, decode: JSON.parse }
+
 /**
  * How keys and values become the strings and Buffers that level and rocksdb take.
  * @type {Record<import('./index.mjs').Kind['value'], { encoding: 'utf8' | 'buffer', encode: (value: any) => any, decode: (stored: any) => any }>}
@@ -34,5 +37,7 @@ export const codings = {
   text: { encoding: 'utf8', encode: same, decode: same },
   u64: { encoding: 'buffer', encode: u64Bytes, decode: u64Of },
   bytes: { encoding: 'buffer', encode: same, decode: same },
-  object: { encoding: 'utf8', encode: JSON.stringify, decode: JSON.parse },
+  object,
+  wide: object,
+  profile: object,
 }

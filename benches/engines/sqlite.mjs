@@ -11,11 +11,15 @@ const unsigned = (n) => BigInt.asUintN(64, n)
 /** @template T @param {T} value */
 const same = (value) => value
 
+const object = { column: 'TEXT', encode: JSON.stringify, decode: JSON.parse }
+
 const types = {
   text: { column: 'TEXT', encode: same, decode: same },
   bytes: { column: 'BLOB', encode: same, decode: same },
   u64: { column: 'INTEGER', encode: signed, decode: unsigned },
-  object: { column: 'TEXT', encode: JSON.stringify, decode: JSON.parse },
+  object,
+  wide: object,
+  profile: object,
 }
 
 /** @type {import('./index.mjs').Engine} */

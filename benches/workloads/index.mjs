@@ -5,6 +5,7 @@ import { latency, latencyUnsynced } from './latency.mjs'
 import { open } from './open.mjs'
 import { profiles } from './profiles.mjs'
 import { seedLoad, seedText, seedU64 } from './seed.mjs'
+import { structs } from './structs.mjs'
 import { text } from './text.mjs'
 import { u64 } from './u64.mjs'
 import { views } from './views.mjs'
@@ -53,6 +54,7 @@ export const workloads = [
   buffers64,
   views,
   profiles,
+  structs,
   ycsbA,
   ycsbB,
   open,
