@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import test from 'ava'
 import * as fc from 'fast-check'
 import {
+  arch,
   bytes,
   DiskMapError,
   json,
@@ -26,7 +27,9 @@ const own: ValueCodec<unknown> = {
 }
 
 const keyCodecs = [...Object.values(native), str, bytes, primitive]
-const valueCodecs = [...keyCodecs, json, msgpack, structured, own]
+const schemas = ['string?', 'f64', 'i64[]', 'bytes'] as const
+const ofSchemas = schemas.map((schema) => arch(schema as 'u8'))
+const valueCodecs = [...keyCodecs, json, msgpack, structured, ...ofSchemas, own]
 
 class Liar extends Uint8Array {
   override get length(): number {

@@ -1,6 +1,7 @@
 import test from 'ava'
 import * as fc from 'fast-check'
 import {
+  arch,
   bytes,
   DiskMap,
   json,
@@ -45,7 +46,7 @@ test('compareAndSet compares what is stored, not how it came there', (t) => {
 })
 
 test('values are compared by their bytes: -0 is not 0, and every NaN is one', (t) => {
-  for (const value of [native.f64, native.f32]) {
+  for (const value of [native.f64, native.f32, arch('f64'), arch('f32')]) {
     const map = freshMap(t, { key: str, value }).set('zero', 0).set('minus', -0)
     t.false(map.compareAndSet('zero', -0, 1))
     t.false(map.compareAndSet('minus', 0, 1))

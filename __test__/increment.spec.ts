@@ -1,6 +1,7 @@
 import test from 'ava'
 import * as fc from 'fast-check'
 import {
+  arch,
   bytes,
   DiskMap,
   json,
@@ -193,7 +194,7 @@ test('codecs that are not of numbers have no increment', (t) => {
     encode: () => Buffer.alloc(0),
     decode: () => null,
   }
-  const codecs = [native.bool, str, bytes, primitive, json, structured, msgpack, own]
+  const codecs = [native.bool, str, bytes, primitive, json, structured, msgpack, arch('u8'), own]
   for (const value of codecs as ValueCodec<unknown>[]) {
     const map = freshMap(t, { key: str, value }) as DiskMap<string, unknown>
     const error = fails(t, 'ERR_INVALID_ARGUMENT', () => map.increment('a'))

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import test from 'ava'
 import * as fc from 'fast-check'
 import {
+  arch,
   bytes,
   DiskMap,
   json,
@@ -9,6 +10,7 @@ import {
   native,
   primitive,
   str,
+  struct,
   structured,
   type ValueCodec,
 } from '../index.js'
@@ -169,7 +171,7 @@ test('values are copies: changing what get returned changes nothing', (t) => {
   map.entry('a').value!.fill(0)
   for (const value of map.values()) value.fill(0)
   t.is(Buffer.from(map.get('a')!).toString(), 'abc')
-  for (const codec of [json, structured, msgpack]) {
+  for (const codec of [json, structured, msgpack, arch(struct({ list: 'f64[]' }))]) {
     const objects = freshMap(t, { key: str, value: codec as ValueCodec<{ list: number[] }> })
     const object = { list: [1] }
     objects.set('a', object)

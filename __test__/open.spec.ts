@@ -3,6 +3,7 @@ import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
 import {
+  arch,
   bytes,
   DiskMap,
   json,
@@ -10,6 +11,7 @@ import {
   native,
   primitive,
   str,
+  struct,
   structured,
   type KeyAndValueCodec,
   type ValueCodec,
@@ -240,7 +242,9 @@ test('one codec may be left out, and is then the map’s own', (t) => {
 
 test('without codecs a map opens with those that it was made with, whichever of this library they are', (t) => {
   const keys = { ...native, str, bytes, primitive } as Record<string, KeyAndValueCodec<unknown>>
-  const values = { ...keys, json, structured, msgpack } as Record<string, ValueCodec<unknown>>
+  const schema = arch(struct({ a: 'f64[]' }))
+  const others = { json, structured, msgpack, schema }
+  const values = { ...keys, ...others } as Record<string, ValueCodec<unknown>>
   const sample = (codec: { name: string }): unknown => {
     if (codec.name === 'native.bool') return true
     if (codec === bytes) return Buffer.from('bytes')

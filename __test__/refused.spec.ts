@@ -1,11 +1,13 @@
 import test from 'ava'
 import {
+  arch,
   bytes,
   json,
   msgpack,
   native,
   primitive,
   str,
+  struct,
   structured,
   type DiskMap,
   type KeyCodec,
@@ -75,6 +77,11 @@ const values: Record<string, Refusal> = {
   json: { codec: json, good: [1], wrongs: [() => 1, Symbol('s'), 1n, { n: [1n] }, cycle] },
   structured: { codec: structured, good: [1], wrongs: [() => 1, Symbol('s'), { f() {} }] },
   msgpack: { codec: msgpack, good: [1], wrongs: [() => 1, Symbol('s'), { f() {} }, cycle] },
+  arch: {
+    codec: arch(struct({ list: 'u8[]', text: 'string?' })),
+    good: { list: Buffer.from([1]) },
+    wrongs: [...lone, null, 1, 1n, [], {}, cycle, { list: [1] }, { list: detached(3) }],
+  },
 }
 
 for (const [name, { codec, good, wrongs }] of Object.entries(keys)) {
