@@ -61,7 +61,7 @@ export function plain(view: unknown): unknown {
 }
 
 function isLazyArray(view: object): view is Iterable<unknown> & { length: number } {
-  return Symbol.iterator in view && Object.hasOwn(view, 'length')
+  return Symbol.iterator in view && 'toArray' in view
 }
 
 /** The path of a map of strings under `arch` whose stored text and values no `arch` has written. */
