@@ -1,8 +1,8 @@
 import test from 'ava'
 import * as fc from 'fast-check'
-import { DiskMapError, struct, variants } from '../index.js'
-import { archOf, plain } from './helpers/arch.js'
-import { fails } from './helpers/errors.js'
+import { DiskMap, DiskMapError, struct, variants } from '../index.js'
+import { archOf, forged, plain } from './helpers/arch.js'
+import { fails, rejects } from './helpers/errors.js'
 import { samplesWithValues } from './helpers/schemas.js'
 
 /** What may have happened to bytes. */
@@ -162,4 +162,26 @@ test('a length that the bytes do not have makes no array of it', (t) => {
     fails(t, 'ERR_CORRUPT', () => decode(Buffer.from(u32(-0, count, -8, count), 'hex')))
   }
   t.true(process.memoryUsage().rss - before < 100e6)
+})
+
+test('every verb that reads finds a damaged value to be one, and the others whole', async (t) => {
+  const { text, encode } = archOf(struct({ name: 'string', list: 'f64[]' }))
+  const good = { name: 'a name of some length', list: [1, 2] }
+  const bytes = encode(good)
+  const bad = Buffer.from(bytes)
+  bad.writeInt32LE(4, bytes.length - 8)
+  const path = forged(t, Buffer.from(text), { good: bytes, bad, short: bytes.subarray(0, 7) })
+  const map = DiskMap.open<string, unknown>(path)
+  for (const key of ['bad', 'short']) {
+    fails(t, 'ERR_CORRUPT', () => map.get(key))
+    fails(t, 'ERR_CORRUPT', () => map.getMany(['good', key]))
+    fails(t, 'ERR_CORRUPT', () => map.entry(key))
+    fails(t, 'ERR_CORRUPT', () => map.update(key, () => good))
+    await rejects(t, 'ERR_CORRUPT', map.getAsync(key))
+  }
+  fails(t, 'ERR_CORRUPT', () => [...map.values()])
+  t.deepEqual(map.get('good'), good)
+  t.deepEqual(map.set('bad', good).set('short', good).get('bad'), good)
+  t.deepEqual([...map.values()], [good, good, good])
+  map.close()
 })

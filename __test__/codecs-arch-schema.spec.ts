@@ -14,10 +14,7 @@ import {
   variants,
 } from '../index.js'
 import { storedArchDriver } from '../lib/codecs/arch/driver.js'
-import { fail } from '../lib/errors.js'
-import { BYTES, native as addon, TEXT } from '../lib/native.js'
-import { archOf } from './helpers/arch.js'
-import { freshPath } from './helpers/dir.js'
+import { archOf, forged } from './helpers/arch.js'
 import { fails } from './helpers/errors.js'
 import { samplesWithValues } from './helpers/schemas.js'
 
@@ -48,6 +45,7 @@ test('the canonical text names types, and quotes the names that are not plain', 
       'attrs:(string,u32)[],"two words":(u8[4],bytes),"ü\\"\\n":bytes,$_1:u8?[2]}',
   )
   t.is(arch(schema).schema, archOf(schema).text)
+  t.is(arch(struct({ b: 'u8', 1: 'u16' })).schema, '{"1":u16,b:u8}', 'whole numbers come first')
 })
 
 const nested = (levels: number): unknown =>
@@ -216,25 +214,6 @@ test('any text is a schema or is refused, at once and with nothing but a DiskMap
   )
 })
 
-/** A map whose stored parameter nobody's `arch` has written. */
-function stored(t: Parameters<typeof freshPath>[0], param: Uint8Array): string {
-  const path = freshPath(t)
-  const raw = addon.open(
-    path,
-    {
-      create: true,
-      readOnly: false,
-      keyCodec: 'str',
-      keyParam: new Uint8Array(0),
-      valueCodec: 'arch',
-      valueParam: param,
-    },
-    fail,
-  )
-  raw.bind(TEXT, BYTES).close()
-  return path
-}
-
 const hostile: [what: string, text: string | Uint8Array][] = [
   ['nothing', ''],
   ['no UTF-8', Uint8Array.of(0xff, 0xfe)],
@@ -258,7 +237,7 @@ const hostile: [what: string, text: string | Uint8Array][] = [
 
 for (const [what, text] of hostile) {
   test(`a stored schema that cannot be read is ERR_CODEC_MISMATCH and shown: ${what}`, (t) => {
-    const path = stored(t, Buffer.from(text as string))
+    const path = forged(t, Buffer.from(text as string))
     const error = fails(t, 'ERR_CODEC_MISMATCH', () => DiskMap.open(path))
     t.true(error.message.length < 1500, error.message)
     // Whoever has a codec for it says so.

@@ -1,12 +1,17 @@
+import type { ExecutionContext } from 'ava'
 import { archDriver } from '../../lib/codecs/arch/driver.js'
 import type { PackedDriver } from '../../lib/codecs/types.js'
+import { fail } from '../../lib/errors.js'
+import { BYTES, native, TEXT } from '../../lib/native.js'
 import { scratch, VALUE_AT } from '../../lib/scratch.js'
+import { freshPath } from './dir.js'
 
 /** What stands behind a schema, for tests that need no map. */
 export interface Arch {
   readonly text: string
   encode(value: unknown): Buffer
-  decode(bytes: Uint8Array): unknown
+  /** Reads them at this place of memory that is aligned. */
+  decode(bytes: Uint8Array, at?: number): unknown
   lazy(bytes: Uint8Array): unknown
 }
 
@@ -25,7 +30,11 @@ export function stored(driver: PackedDriver<unknown>): Arch {
         ? Buffer.from(scratch.subarray(VALUE_AT, VALUE_AT + stored))
         : Buffer.from(stored)
     },
-    decode: (bytes) => driver.read(Buffer.from(bytes), 0, bytes.length),
+    decode(bytes, at = 0) {
+      const memory = Buffer.from(new ArrayBuffer(at + bytes.length + 1)).fill(0xaa)
+      memory.set(bytes, at)
+      return driver.read(memory, at, at + bytes.length)
+    },
     lazy: (bytes) => driver.lazy!(bytes),
   }
 }
@@ -52,5 +61,26 @@ export function plain(view: unknown): unknown {
 }
 
 function isLazyArray(view: object): view is Iterable<unknown> & { length: number } {
-  return Symbol.iterator in view && Object.hasOwn(view, 'length')
+  return Symbol.iterator in view && 'toArray' in view
+}
+
+/** The path of a map of strings under `arch` whose stored text and values no `arch` has written. */
+export function forged(
+  t: ExecutionContext,
+  text: Uint8Array,
+  values: Readonly<Record<string, Uint8Array>> = {},
+): string {
+  const path = freshPath(t)
+  const codecs = {
+    keyCodec: 'str',
+    keyParam: new Uint8Array(0),
+    valueCodec: 'arch',
+    valueParam: text,
+  }
+  const verbs = native
+    .open(path, { create: true, readOnly: false, ...codecs }, fail)
+    .bind(TEXT, BYTES)
+  for (const [key, value] of Object.entries(values)) verbs.set(key, value)
+  verbs.close()
+  return path
 }

@@ -59,7 +59,9 @@ export class Chunk {
   /** Appends a text as UTF-8 and gives its length. */
   text(value: string): number {
     const { length } = value
-    this.reserve(length <= UNCOUNTED_TEXT ? length * 3 : Buffer.byteLength(value))
+    const most = length * 3
+    const isShort = length <= UNCOUNTED_TEXT && this.used + most <= limits.maxValueBytes
+    this.reserve(isShort ? most : Buffer.byteLength(value))
     const { bytes, used } = this
     let written = 0
     if (length <= LOOPED_TEXT) {

@@ -102,7 +102,11 @@ function optionLooker({ of, at: place }: OptionType): Look {
 function tupleLooker(fields: readonly Field[]): Look {
   const looks = fields.map(({ type }) => lookerOf(type))
   const places = fields.map(({ at }) => at)
-  return (source, at) => looks.map((look, i) => look(source, at + places[i]!))
+  return (source, at) => {
+    const parts: unknown[] = []
+    for (let i = 0; i < looks.length; i++) parts.push(looks[i]!(source, at + places[i]!))
+    return parts
+  }
 }
 
 function structLooker(fields: readonly Field[]): Look {
@@ -133,7 +137,7 @@ function payloadLooker(payload: 'tuple' | 'struct', fields: readonly Field[]): L
 
 /** Elements that are read when they are asked for. */
 class LazyArray {
-  readonly length: number
+  readonly #length: number
   readonly #source: Source
   readonly #at: number
   readonly #size: number
@@ -148,29 +152,32 @@ class LazyArray {
     look: Look,
     read: ReturnType<typeof rowReader>,
   ) {
-    this.length = count
+    this.#length = count
     this.#source = source
     this.#at = at
     this.#size = size
     this.#look = look
     this.#read = read
-    Object.freeze(this)
+  }
+
+  get length(): number {
+    return this.#length
   }
 
   at(index: number): unknown {
     const given = Math.trunc(index) || 0
-    const i = given < 0 ? given + this.length : given
-    if (i < 0 || i >= this.length) return undefined
+    const i = given < 0 ? given + this.#length : given
+    if (i < 0 || i >= this.#length) return undefined
     check(this.#source)
     return this.#look(this.#source, this.#at + i * this.#size)
   }
 
   *[Symbol.iterator](): Generator<unknown, undefined> {
-    for (let i = 0; i < this.length; i++) yield this.at(i)
+    for (let i = 0; i < this.#length; i++) yield this.at(i)
   }
 
   toArray(): unknown[] {
-    return this.#read(whole(this.#source, this.#at), this.#at, this.length)
+    return this.#read(whole(this.#source, this.#at), this.#at, this.#length)
   }
 
   toJSON(): unknown[] {

@@ -133,7 +133,11 @@ function optionReader({ of, at: place }: OptionType): Read {
 function tupleReader(fields: readonly Field[]): Read {
   const reads = fields.map(({ type }) => readerOf(type))
   const places = fields.map(({ at }) => at)
-  return (source, at) => reads.map((read, i) => read(source, at + places[i]!))
+  return (source, at) => {
+    const parts: unknown[] = []
+    for (let i = 0; i < reads.length; i++) parts.push(reads[i]!(source, at + places[i]!))
+    return parts
+  }
 }
 
 export function structReader(fields: readonly Field[]): Read {

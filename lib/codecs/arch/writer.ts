@@ -1,9 +1,10 @@
+import { types } from 'node:util'
 import { isDetached, octetsOf } from '../octets.js'
 import { numberTypes, type NumberType } from '../numbers.js'
+import { columns, type ColumnName } from './columns.js'
 import { INLINE_TEXT, type Chunk, type Encoder } from './encoder.js'
 import type { EnumType, Field, OptionType, RowType, ScalarType, Type, VecType } from './layout.js'
 import { Misfit, misfit, within } from './misfit.js'
-import { columns, type ColumnName } from './columns.js'
 import { shorten } from './path.js'
 
 /** Writes a value at a place of a chunk, and what it points to behind what the encoder has put out. */
@@ -192,9 +193,7 @@ const typedLength = Object.getOwnPropertyDescriptor(
 
 /** The value, if it is an array or a typed one. */
 function elementsOf(value: unknown): ArrayLike<unknown> {
-  const isArray =
-    Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
-  if (!isArray) throw misfit('an array', value)
+  if (!Array.isArray(value) && !types.isTypedArray(value)) throw misfit('an array', value)
   return value as ArrayLike<unknown>
 }
 
@@ -278,7 +277,10 @@ function enumWriter({ variants }: EnumType): Write {
     const place = fields[0]!.at
     return (encoder, chunk, at, value) => write(encoder, chunk, at + place, value)
   })
-  const wants = `a variant of ${shorten(variants.map(({ name, payload }) => (payload === 'none' ? `'${name}'` : `{ ${name}: … }`)).join(' or '))}`
+  const forms = variants.map(({ name, payload }) =>
+    payload === 'none' ? `'${name}'` : `{ ${name}: … }`,
+  )
+  const wants = `a variant of ${shorten(forms.join(' or '))}`
   return (encoder, chunk, at, value) => {
     if (typeof value === 'string') {
       const tag = tags.get(value)
