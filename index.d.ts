@@ -11,6 +11,7 @@ export type { Entry } from './lib/entry.js';
 export { DiskMapError, type DiskMapErrorCode } from './lib/errors.js';
 export type { JobOptions, Progress } from './lib/job.js';
 export { DiskMap } from './lib/map.js';
+export type { GetOptions } from './lib/owned.js';
 export type { DiskMapAsyncOptions, DiskMapOptions } from './lib/options.js';
 export type { DiskMapRecovery, RebuildProgress, ShardRecovery } from './lib/recovery.js';
 export { salvage, type SalvageOptions, type SalvageReport } from './lib/salvage.js';

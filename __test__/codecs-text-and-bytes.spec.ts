@@ -1,6 +1,6 @@
 import test from 'ava'
 import * as fc from 'fast-check'
-import { bytes, native, str } from '../index.js'
+import { bytes, native, primitive, str, type ValueCodec } from '../index.js'
 import { fails } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
 
@@ -114,4 +114,25 @@ test('bytes takes nothing but Uint8Arrays', (t) => {
     fails(t, 'ERR_INVALID_VALUE', () => map.set(Buffer.from('k'), wrong as never))
   }
   t.is(map.size, 0)
+})
+
+test('get with owned gives bytes in memory of their own, which can be transferred', (t) => {
+  for (const value of [bytes, primitive] as ValueCodec<Uint8Array>[]) {
+    const map = freshMap(t, { key: str, value })
+    for (const length of [0, 1, 100, 5000, 70_000, 300_000]) {
+      map.set('k', Buffer.alloc(length, 7))
+      const own = map.get('k', { owned: true })!
+      t.is(own.buffer.byteLength, length)
+      t.deepEqual(Buffer.from(own), Buffer.alloc(length, 7))
+      const moved = structuredClone(own, { transfer: [own.buffer as ArrayBuffer] })
+      t.is(moved.length, length)
+      t.is(map.get('k', { owned: false })?.length, length)
+      t.is(map.get('k')?.length, length)
+    }
+    t.is(map.get('absent', { owned: true }), undefined)
+    for (const wrong of [{ owned: 1 }, { own: true }, 5, null, 'owned']) {
+      fails(t, 'ERR_INVALID_ARGUMENT', () => map.get('k', wrong as never))
+    }
+  }
+  t.is(freshMap(t, { key: str, value: str }).set('a', 'b').get('a', { owned: true }), 'b')
 })

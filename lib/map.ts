@@ -10,6 +10,7 @@ import { EntryIterator, type Part } from './iterator.js'
 import { checkJob, type JobOptions } from './job.js'
 import { getAsync } from './later.js'
 import { native, TEXT, type NativeHandle } from './native.js'
+import { asAsked, type GetOptions } from './owned.js'
 import {
   checkOptions,
   type CheckedOptions,
@@ -200,9 +201,15 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
     return this.#verbs.native.capacity()
   }
 
-  /** The value of a key, or undefined. */
-  get(key: K): V | undefined {
-    return this.#verbs.get(key)
+  /**
+   * The value of a key, or undefined.
+   *
+   * @param key The key.
+   * @param options See {@link GetOptions}.
+   */
+  get(key: K, options?: GetOptions): V | undefined {
+    const value = this.#verbs.get(key)
+    return options === undefined ? value : asAsked(value, options)
   }
 
   /**
