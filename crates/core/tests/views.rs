@@ -164,6 +164,35 @@ fn a_thousand_windows_that_came_and_went_leave_nothing_behind() {
     assert_eq!(viewed.map.stats().unwrap().pins, 0);
 }
 
+/// A number that is given again must not lead to what it stood for before.
+#[test]
+fn each_key_is_seen_in_its_own_file_however_many_windows_came_and_went() {
+    let mut viewed = Viewed::new();
+    let len = |i: u32| if i.is_multiple_of(2) { 262_145 + i as usize } else { 1000 + i as usize };
+    for i in 0..400u32 {
+        viewed.map.put(&i.to_le_bytes(), &vec![i as u8; len(i)]).unwrap();
+    }
+    viewed.leave_tail();
+    let mut files = HashMap::new();
+    let mut state = 1u32;
+    for round in 0..4000 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let i = (state >> 8) % 400;
+        let Seen::Window(number, found) = viewed.view(&i.to_le_bytes()) else { panic!("{i} was not seen") };
+        assert_eq!(found, len(i));
+        // A long value's file is as long as no other.
+        if i.is_multiple_of(2) {
+            let window = viewed.held.get(&number).expect("it lives");
+            assert_eq!(*files.entry(i).or_insert(window.len()), window.len());
+            assert!(window.len() >= len(i) && window.len() < len(i) + 5000, "the window of another file");
+        }
+        if round % 7 == 0 {
+            let gone: Vec<u32> = viewed.held.keys().copied().filter(|number| number % 3 == state % 3).collect();
+            gone.iter().for_each(|number| drop(viewed.held.remove(number)));
+        }
+    }
+}
+
 #[test]
 fn an_iteration_with_windows_gives_what_one_with_copies_gives() {
     let mut viewed = Viewed::new();

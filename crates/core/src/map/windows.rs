@@ -141,7 +141,9 @@ pub struct Windows {
     extents: HashMap<(u32, SegmentId), u32>,
     /// What the map's count of freed things was when the windows were looked through last.
     freed: u64,
-    /// Entries that may be used again are looked for when there are this many.
+    /// Numbers to be given again.
+    unused: Vec<u32>,
+    /// With so many numbers those of windows that are gone are looked for.
     sweep_at: usize,
 }
 
@@ -175,6 +177,7 @@ impl Map {
             windows: Vec::new(),
             segments: Vec::new(),
             extents: HashMap::new(),
+            unused: Vec::new(),
             sweep_at: FIRST_SWEEP,
         })
     }
@@ -227,22 +230,20 @@ impl Windows {
     }
 
     fn add(&mut self, window: &Rc<Window>) -> u32 {
-        if self.windows.len() >= self.sweep_at {
+        if self.unused.is_empty() && self.windows.len() >= self.sweep_at {
             self.sweep();
         }
         window.look();
-        let weak = Rc::downgrade(window);
-        let unused = (self.windows.len() >= FIRST_SWEEP)
-            .then(|| self.windows.iter().position(|window| window.strong_count() == 0))
-            .flatten();
-        match unused {
-            Some(number) => self.windows[number] = weak,
-            None => self.windows.push(weak),
-        }
-        unused.unwrap_or(self.windows.len() - 1) as u32
+        let number = self.unused.pop().unwrap_or_else(|| {
+            self.windows.push(Weak::new());
+            self.windows.len() as u32 - 1
+        });
+        self.windows[number as usize] = Rc::downgrade(window);
+        number
     }
 
-    /// Forgets the names of windows that are gone.
+    /// Forgets what windows that are gone were for. Only then their numbers are given again: else a file would be taken for
+    /// another.
     fn sweep(&mut self) {
         let windows = &self.windows;
         let is_gone = |number: u32| windows.get(number as usize).is_none_or(|window| window.strong_count() == 0);
@@ -252,8 +253,8 @@ impl Windows {
                 *number = NONE;
             }
         }
-        let live = windows.iter().filter(|window| window.strong_count() > 0).count();
-        self.sweep_at = (2 * live).max(FIRST_SWEEP);
+        self.unused = (0..windows.len() as u32).filter(|&number| is_gone(number)).collect();
+        self.sweep_at = (2 * (windows.len() - self.unused.len())).max(FIRST_SWEEP);
     }
 
     /// Another window for the one of this number, with one look begun: for a caller who has lost sight of it while it still
