@@ -186,7 +186,7 @@ fn each_key_is_seen_in_its_own_file_however_many_windows_came_and_went() {
             assert_eq!(*files.entry(i).or_insert(window.len()), window.len());
             assert!(window.len() >= len(i) && window.len() < len(i) + 5000, "the window of another file");
         }
-        if round % 7 == 0 {
+        if round % 60 == 0 {
             let gone: Vec<u32> = viewed.held.keys().copied().filter(|number| number % 3 == state % 3).collect();
             gone.iter().for_each(|number| drop(viewed.held.remove(number)));
         }
