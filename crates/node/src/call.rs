@@ -5,8 +5,6 @@
 
 use napi::bindgen_prelude::ToNapiValue;
 use napi::sys;
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -201,7 +199,7 @@ unsafe fn slice<'a>(data: *const u8, len: usize) -> &'a [u8] {
     unsafe { std::slice::from_raw_parts(data, len) }
 }
 
-fn check(status: sys::napi_status) -> Result<(), Failure> {
+pub fn check(status: sys::napi_status) -> Result<(), Failure> {
     if status == sys::Status::napi_ok { Ok(()) } else { Err(Failure::Pending) }
 }
 
@@ -437,70 +435,6 @@ pub struct Raw(pub sys::napi_value);
 impl ToNapiValue for Raw {
     unsafe fn to_napi_value(_env: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
         Ok(value.0)
-    }
-}
-
-/// Memory that an environment's JavaScript and this addon both write in place.
-#[derive(Clone, Copy)]
-pub struct Shared {
-    data: *mut u8,
-    len: usize,
-    reference: sys::napi_ref,
-}
-
-thread_local! {
-    /// By environment and purpose; an environment's end removes its entries.
-    static SHARED: RefCell<HashMap<(usize, usize), Shared>> = RefCell::new(HashMap::new());
-}
-
-/// The environment's shared memory of this length, made when first asked for.
-pub fn shared(env: sys::napi_env, len: usize) -> Result<Shared, Failure> {
-    let key = (env as usize, len);
-    if let Some(shared) = SHARED.with_borrow(|all| all.get(&key).copied()) {
-        return Ok(shared);
-    }
-    let (mut value, mut data, mut reference) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: `env` is the running call's. The strong reference keeps the ArrayBuffer until the environment ends, and the
-    // face, the only one that has it, never detaches it: its memory stays where it is. The hook gets `env` as its argument.
-    unsafe {
-        check(sys::napi_create_arraybuffer(env, len, &mut data, &mut value))?;
-        check(sys::napi_create_reference(env, value, 1, &mut reference))?;
-        check(sys::napi_add_env_cleanup_hook(env, Some(forget_shared), Box::into_raw(Box::new(key)).cast()))?;
-        data.cast::<u8>().write_bytes(0, len);
-    }
-    let shared = Shared { data: data.cast(), len, reference };
-    SHARED.with_borrow_mut(|all| all.insert(key, shared));
-    Ok(shared)
-}
-
-unsafe extern "C" fn forget_shared(key: *mut c_void) {
-    // SAFETY: the box that `shared` registered for this hook, which runs once.
-    let key = unsafe { Box::from_raw(key.cast::<(usize, usize)>()) };
-    let _ = SHARED.try_with(|all| all.borrow_mut().remove(&*key));
-}
-
-impl Shared {
-    /// The ArrayBuffer.
-    pub fn value(self, env: sys::napi_env) -> Result<sys::napi_value, Failure> {
-        let mut value = ptr::null_mut();
-        // SAFETY: the reference belongs to this environment and is strong.
-        check(unsafe { sys::napi_get_reference_value(env, self.reference, &mut value) })?;
-        Ok(value)
-    }
-
-    /// Bytes that JavaScript wrote before the call.
-    pub fn read(&self, offset: usize, len: usize) -> &[u8] {
-        assert!(len <= self.len && offset <= self.len - len, "beyond the shared memory");
-        // SAFETY: inside the ArrayBuffer (checked above), which outlives every call; no JavaScript runs meanwhile, and
-        // `write` takes no slice of it.
-        unsafe { std::slice::from_raw_parts(self.data.add(offset), len) }
-    }
-
-    /// Bytes for JavaScript to read after the call.
-    pub fn write(&self, offset: usize, bytes: &[u8]) {
-        assert!(bytes.len() <= self.len && offset <= self.len - bytes.len(), "beyond the shared memory");
-        // SAFETY: inside the ArrayBuffer (checked above); the source may be a slice of it, so an overlapping copy.
-        unsafe { ptr::copy(bytes.as_ptr(), self.data.add(offset), bytes.len()) };
     }
 }
 

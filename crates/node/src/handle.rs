@@ -1,6 +1,7 @@
 //! A handle of a map as JavaScript holds it.
 
-use crate::call::{Call, Fail, Failure, LoneSurrogate, Outcome, Shared, Text, promise};
+use crate::call::{Call, Fail, Failure, LoneSurrogate, Outcome, Text, promise};
+use crate::segment::Shared;
 use crate::later::{Task, Tasks};
 use napi::sys::napi_env;
 use opendiskmap::{Code, Error, Extent, Map, Windows};

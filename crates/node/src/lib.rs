@@ -17,13 +17,14 @@ mod segment;
 mod verbs;
 mod views;
 
-use call::{Fail, Failure, Outcome, Raw, Value, give, guarded, promise, shared};
+use call::{Fail, Failure, Outcome, Raw, Value, give, guarded, promise};
 use handle::{Handle, META, SCRATCH};
 use napi::bindgen_prelude::{BigInt, JsValue, Uint8Array, Unknown};
 use napi::sys::napi_env;
 use napi::{Env, Status};
 use napi_derive::napi;
 use opendiskmap::{Capacity, Code, Codec, Identity, Map, OnCorrupt, Options, RebuildProgress, Recovery};
+use segment::shared;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,11 @@
-//! Windows as JavaScript has them: ArrayBuffers on mapped files, and how their threads are asked to detach them.
+//! Memory that JavaScript and Rust both see: ArrayBuffers on mapped files, how their threads are asked to detach them, and
+//! the scratch.
 
-use crate::call::Failure;
+use crate::call::{Failure, check};
 use napi::sys::{self, Status, napi_env, napi_value};
 use opendiskmap::{Ask, Window};
 use parking_lot::Mutex;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -84,7 +86,7 @@ struct Function(sys::napi_threadsafe_function);
 unsafe impl Send for Function {}
 
 thread_local! {
-    static ASKERS: std::cell::RefCell<HashMap<usize, Arc<Asker>>> = std::cell::RefCell::default();
+    static ASKERS: RefCell<HashMap<usize, Arc<Asker>>> = RefCell::default();
 }
 
 /// What asks this environment to detach windows: `callback`, the same for all of its maps, is called soon after, in its
@@ -153,4 +155,68 @@ unsafe extern "C" fn end(env: napi_env, held: *mut c_void, _context: *mut c_void
         *asker.function.lock() = None;
         let _ = ASKERS.try_with(|all| all.borrow_mut().remove(&(env as usize)));
     }));
+}
+
+/// Memory that an environment's JavaScript and this addon both write in place.
+#[derive(Clone, Copy)]
+pub struct Shared {
+    data: *mut u8,
+    len: usize,
+    reference: sys::napi_ref,
+}
+
+thread_local! {
+    /// By environment and purpose; an environment's end removes its entries.
+    static SHARED: RefCell<HashMap<(usize, usize), Shared>> = RefCell::new(HashMap::new());
+}
+
+/// The environment's shared memory of this length, made when first asked for.
+pub fn shared(env: sys::napi_env, len: usize) -> Result<Shared, Failure> {
+    let key = (env as usize, len);
+    if let Some(shared) = SHARED.with_borrow(|all| all.get(&key).copied()) {
+        return Ok(shared);
+    }
+    let (mut value, mut data, mut reference) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: `env` is the running call's. The strong reference keeps the ArrayBuffer until the environment ends, and the
+    // face, the only one that has it, never detaches it: its memory stays where it is. The hook gets `env` as its argument.
+    unsafe {
+        check(sys::napi_create_arraybuffer(env, len, &mut data, &mut value))?;
+        check(sys::napi_create_reference(env, value, 1, &mut reference))?;
+        check(sys::napi_add_env_cleanup_hook(env, Some(forget_shared), Box::into_raw(Box::new(key)).cast()))?;
+        data.cast::<u8>().write_bytes(0, len);
+    }
+    let shared = Shared { data: data.cast(), len, reference };
+    SHARED.with_borrow_mut(|all| all.insert(key, shared));
+    Ok(shared)
+}
+
+unsafe extern "C" fn forget_shared(key: *mut c_void) {
+    // SAFETY: the box that `shared` registered for this hook, which runs once.
+    let key = unsafe { Box::from_raw(key.cast::<(usize, usize)>()) };
+    let _ = SHARED.try_with(|all| all.borrow_mut().remove(&*key));
+}
+
+impl Shared {
+    /// The ArrayBuffer.
+    pub fn value(self, env: sys::napi_env) -> Result<sys::napi_value, Failure> {
+        let mut value = ptr::null_mut();
+        // SAFETY: the reference belongs to this environment and is strong.
+        check(unsafe { sys::napi_get_reference_value(env, self.reference, &mut value) })?;
+        Ok(value)
+    }
+
+    /// Bytes that JavaScript wrote before the call.
+    pub fn read(&self, offset: usize, len: usize) -> &[u8] {
+        assert!(len <= self.len && offset <= self.len - len, "beyond the shared memory");
+        // SAFETY: inside the ArrayBuffer (checked above), which outlives every call; no JavaScript runs meanwhile, and
+        // `write` takes no slice of it.
+        unsafe { std::slice::from_raw_parts(self.data.add(offset), len) }
+    }
+
+    /// Bytes for JavaScript to read after the call.
+    pub fn write(&self, offset: usize, bytes: &[u8]) {
+        assert!(bytes.len() <= self.len && offset <= self.len - bytes.len(), "beyond the shared memory");
+        // SAFETY: inside the ArrayBuffer (checked above); the source may be a slice of it, so an overlapping copy.
+        unsafe { ptr::copy(bytes.as_ptr(), self.data.add(offset), bytes.len()) };
+    }
 }

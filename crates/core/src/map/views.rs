@@ -46,7 +46,7 @@ impl Map {
         let shard = instance.shard(hash);
         let found = shard.find(hash, key, |record, guard| {
             if let Some(descriptor) = record.extent() {
-                let seen = windows.as_ref().and_then(|windows| windows.look_at_extent(shard.number(), descriptor.id));
+                let seen = windows.as_ref().and_then(|windows| windows.look_at_extent(shard.number(), &descriptor));
                 return Ok(match seen {
                     Some(number) => Some(Found::Window(number, extent_range(&descriptor))),
                     None => shard.pin_record(record, guard)?.map(Found::Extent),
@@ -57,7 +57,7 @@ impl Map {
                 sink(record.value());
                 return Ok(Some(Found::Shown));
             };
-            Ok(match windows.look_at_segment(shard.number(), index) {
+            Ok(match windows.look_at_segment(shard.number(), index, &range) {
                 Some(number) => Some(Found::Window(number, range)),
                 None => shard.pin_segment(record, guard).map(|segment| Found::Segment(segment, range)),
             })
@@ -141,13 +141,13 @@ impl ViewCursor {
                     sink(published(&pin.segment, &range));
                     Found::Shown
                 }
-                Some(windows) => match windows.look_at_segment(number, index) {
+                Some(windows) => match windows.look_at_segment(number, index, &range) {
                     Some(number) => Found::Window(number, range),
                     None => Found::Segment(pin.segment, range),
                 },
             },
             PinnedValue::Extent(_, descriptor) => {
-                match windows.as_ref().and_then(|windows| windows.look_at_extent(number, descriptor.id)) {
+                match windows.as_ref().and_then(|windows| windows.look_at_extent(number, &descriptor)) {
                     Some(number) => Found::Window(number, extent_range(&descriptor)),
                     None => Found::Extent(pin),
                 }

@@ -16,6 +16,7 @@ use crate::{Error, Result, signal};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
+use std::ops::Range;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -184,20 +185,25 @@ impl Map {
 }
 
 impl Windows {
-    /// Begins a look through the window of a segment, if there is one.
+    /// Begins a look at a part of a segment, if there is a window of it.
     #[inline]
-    pub(crate) fn look_at_segment(&self, shard: u32, index: usize) -> Option<u32> {
+    pub(crate) fn look_at_segment(&self, shard: u32, index: usize, part: &Range<usize>) -> Option<u32> {
         let &number = self.segments.get(shard as usize)?.get(index)?;
-        self.look(number)
+        self.look(number, part)
     }
 
-    pub(crate) fn look_at_extent(&self, shard: u32, id: SegmentId) -> Option<u32> {
-        self.look(*self.extents.get(&(shard, id))?)
+    /// The same for the value of an extent.
+    pub(crate) fn look_at_extent(&self, shard: u32, descriptor: &Descriptor) -> Option<u32> {
+        self.look(*self.extents.get(&(shard, descriptor.id))?, &extent_range(descriptor))
     }
 
     #[inline]
-    fn look(&self, number: u32) -> Option<u32> {
-        self.windows.get(number as usize)?.upgrade()?.look();
+    fn look(&self, number: u32, part: &Range<usize>) -> Option<u32> {
+        let window = self.windows.get(number as usize)?.upgrade()?;
+        // Where readers begin, and where a struct has its root. They come while the view is made.
+        window.region.prefetch(part.start);
+        window.region.prefetch(part.end.saturating_sub(1));
+        window.look();
         Some(number)
     }
 
@@ -294,6 +300,6 @@ impl Windows {
 }
 
 /// Where an extent's value lies in its window.
-pub(crate) fn extent_range(descriptor: &Descriptor) -> std::ops::Range<usize> {
+pub(crate) fn extent_range(descriptor: &Descriptor) -> Range<usize> {
     VALUE_AT..VALUE_AT + descriptor.len as usize
 }

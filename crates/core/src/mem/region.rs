@@ -1,5 +1,6 @@
 //! Mapped files as words and bytes.
 
+use super::prefetch::prefetch;
 use super::sync::{MappedU64, Ordering};
 use super::trace;
 use crate::rules::{Rule, holds};
@@ -126,6 +127,12 @@ impl Region {
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (Advice::Normal, len);
+    }
+
+    /// Has the processor fetch the line of an offset, which need not be in the mapping: a hint.
+    #[inline]
+    pub fn prefetch(&self, offset: usize) {
+        prefetch(self.map.as_ptr().wrapping_add(offset));
     }
 
     /// Where the first byte lies.
