@@ -1,15 +1,21 @@
-import { native } from './native.js'
+import type { NativeMap } from './native.js'
 
 const SLAB = 65_536
 /** So that numbers in a copy lie as they do in the map. */
 const ALIGN = 16
 
-/** Memory for values that views copy. All of it can be taken back at once, when the map is closed. */
+/**
+ * Memory for values that views copy. All of it can be taken back at once, when the map is closed; the addon knows it, since
+ * a WeakRef would keep it alive until the running job ends.
+ */
 export class Copies {
-  #slabs: WeakRef<ArrayBuffer>[] = []
-  #sweepAt = 64
+  readonly #native: NativeMap
   #slab: ArrayBuffer | undefined
   #used = 0
+
+  constructor(native: NativeMap) {
+    this.#native = native
+  }
 
   /** Bytes to fill, which nobody else has. */
   take(length: number): Buffer {
@@ -25,22 +31,14 @@ export class Copies {
   }
 
   #make(length: number): ArrayBuffer {
-    if (this.#slabs.length >= this.#sweepAt) {
-      this.#slabs = this.#slabs.filter((slab) => slab.deref() !== undefined)
-      this.#sweepAt = Math.max(64, 2 * this.#slabs.length)
-    }
-    const slab = new ArrayBuffer(length)
-    this.#slabs.push(new WeakRef(slab))
+    const slab = Buffer.allocUnsafeSlow(length).buffer as ArrayBuffer
+    this.#native.trackCopy(slab)
     return slab
   }
 
   /** Leaves all of it with length 0. */
   end(): void {
-    for (const slab of this.#slabs) {
-      const buffer = slab.deref()
-      if (buffer !== undefined) native.detach(buffer)
-    }
-    this.#slabs = []
+    this.#native.detachCopies()
     this.#slab = undefined
   }
 }

@@ -143,6 +143,10 @@ export interface NativeMap {
   nextIdle(from: number): number
   /** Goes one entry on and gives what `view` does, -1 at the end. The key is in the scratch, its length in `meta[6]`. */
   viewCursor(): () => number | ArrayBuffer
+  /** Remembers memory that views are copied to, and keeps none of it alive. */
+  trackCopy(slab: ArrayBuffer): void
+  /** Leaves all of it with length 0. */
+  detachCopies(): void
   flush(): Promise<void>
   flushSync(): void
   compact(): Promise<void>

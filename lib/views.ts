@@ -46,12 +46,13 @@ export class Views<K, V, T> implements Viewed<T> {
   readonly #put: (key: K) => string | number
   /** By the numbers of their windows. */
   readonly #buffers: (WeakRef<ArrayBuffer> | undefined)[] = []
-  readonly #copies = new Copies()
+  readonly #copies: Copies
 
   constructor(verbs: Verbs<K, V>, mode: ViewMode) {
     this.#verbs = verbs
     this.#native = verbs.native
     this.#put = verbs.keys.put
+    this.#copies = new Copies(verbs.native)
     if (mode === 'auto' && (canShow ??= native.canShow())) {
       this.#native.openViews(relinquish)
       showing.add(new WeakRef(this as unknown as Views<unknown, unknown, unknown>))

@@ -1,8 +1,8 @@
 //! A handle of a map as JavaScript holds it.
 
 use crate::call::{Call, Fail, Failure, LoneSurrogate, Outcome, Text, promise};
-use crate::segment::Shared;
 use crate::later::{Task, Tasks};
+use crate::segment::{Copies, Shared};
 use napi::sys::napi_env;
 use opendiskmap::{Code, Error, Extent, Map, Windows};
 use std::cell::{Ref, RefCell};
@@ -47,6 +47,7 @@ pub struct Handle {
     tasks: RefCell<Tasks>,
     /// What its views show; `None` where all of them copy.
     pub windows: RefCell<Option<Windows>>,
+    pub copies: RefCell<Copies>,
 }
 
 impl Handle {
@@ -61,6 +62,7 @@ impl Handle {
             value: RefCell::default(),
             tasks: RefCell::default(),
             windows: RefCell::default(),
+            copies: RefCell::default(),
         }
     }
 

@@ -220,3 +220,75 @@ impl Shared {
         unsafe { ptr::copy(bytes.as_ptr(), self.data.add(offset), bytes.len()) };
     }
 }
+
+const FIRST_SWEEP: usize = 64;
+
+/// ArrayBuffers that views of a handle were copied to. They are known by weak references, which keep nothing alive, not even
+/// until the running job ends as JavaScript's do.
+pub struct Copies {
+    env: napi_env,
+    references: Vec<sys::napi_ref>,
+    sweep_at: usize,
+}
+
+impl Default for Copies {
+    fn default() -> Self {
+        Copies { env: ptr::null_mut(), references: Vec::new(), sweep_at: FIRST_SWEEP }
+    }
+}
+
+impl Copies {
+    /// Remembers an ArrayBuffer.
+    pub fn track(&mut self, env: napi_env, buffer: napi_value) {
+        self.env = env;
+        if self.references.len() >= self.sweep_at {
+            self.retain(|_| true);
+            self.sweep_at = (2 * self.references.len()).max(FIRST_SWEEP);
+        }
+        let mut reference = ptr::null_mut();
+        // SAFETY: `env` and the value are those of the running call.
+        if unsafe { sys::napi_create_reference(env, buffer, 0, &mut reference) } == Status::napi_ok {
+            self.references.push(reference);
+        }
+    }
+
+    /// Leaves all of them with length 0.
+    pub fn detach(&mut self) {
+        let env = self.env;
+        self.retain(|buffer| {
+            detach(env, buffer);
+            false
+        });
+    }
+
+    /// Forgets those that are gone, and those that `keep` has no use for.
+    fn retain(&mut self, keep: impl Fn(napi_value) -> bool) {
+        let env = self.env;
+        self.references.retain(|&reference| {
+            let (mut scope, mut buffer) = (ptr::null_mut(), ptr::null_mut());
+            // SAFETY: `env` is the one that the references were made in, in its thread; each is deleted once, when it
+            // leaves the list. The scope lets go of what was looked at.
+            unsafe {
+                let scoped = sys::napi_open_handle_scope(env, &mut scope) == Status::napi_ok;
+                sys::napi_get_reference_value(env, reference, &mut buffer);
+                let kept = !buffer.is_null() && keep(buffer);
+                if !kept {
+                    sys::napi_delete_reference(env, reference);
+                }
+                if scoped {
+                    sys::napi_close_handle_scope(env, scope);
+                }
+                kept
+            }
+        });
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        for &reference in &self.references {
+            // SAFETY: dropped in the environment's own thread, with the handle; each reference is in the list once.
+            unsafe { sys::napi_delete_reference(self.env, reference) };
+        }
+    }
+}

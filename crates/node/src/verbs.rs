@@ -7,7 +7,7 @@ use crate::call::{
 use crate::handle::{Handle, Lane, VALUE_AT, argument};
 use crate::job::{damages, job};
 use crate::recovery;
-use crate::views::{end_view, next_idle, open_views, renew_view, view, view_cursor};
+use crate::views::{detach_copies, end_view, next_idle, open_views, renew_view, track_copy, view, view_cursor};
 use napi::sys::{napi_env, napi_value};
 use opendiskmap::{Amount, Code, Cursor, Error, NumberType, Page, Stats};
 use std::cell::RefCell;
@@ -378,6 +378,8 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "endView"(1): end_view,
             "nextIdle"(1): next_idle,
             "viewCursor"(0): view_cursor,
+            "trackCopy"(1): track_copy,
+            "detachCopies"(0): detach_copies,
             "flush"(0): flush,
             "flushSync"(0): flush_sync,
             "compact"(0): compact,

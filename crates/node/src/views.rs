@@ -94,6 +94,18 @@ pub fn next_idle(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     Ok(Value::Number(idle.map_or(-1.0, f64::from)))
 }
 
+/// Remembers an ArrayBuffer that views are copied to.
+pub fn track_copy(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.handle.copies.borrow_mut().track(call.env(), call.raw(0));
+    Ok(Value::Undefined)
+}
+
+/// Leaves all of these with length 0.
+pub fn detach_copies(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    bound.handle.copies.borrow_mut().detach();
+    Ok(Value::Undefined)
+}
+
 struct Iteration {
     handle: Rc<Handle>,
     cursor: RefCell<ViewCursor>,
