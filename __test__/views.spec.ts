@@ -34,6 +34,7 @@ for (const views of modes) {
     const key = constantFrom('a', 'b', 'c')
     const step = oneof(
       record({ do: constant('set'), key, length: nat(10_000) }),
+      record({ do: constant('set'), key, length: nat(200_000) }),
       record({ do: constant('set'), key, length: constant(300_000) }),
       record({ do: constantFrom('delete', 'view', 'end', 'clear'), key, length: nat(9) }),
     )

@@ -3,6 +3,7 @@
 use super::windows::{Window, Windows, extent_range};
 use super::{Cursor, Extent, Map};
 use crate::Result;
+use crate::layout::segment::RecordRef;
 use crate::log::Segment;
 use crate::shard::{OpenExtent, Pin, PinnedValue, Shard};
 use std::ops::Range;
@@ -22,10 +23,15 @@ pub enum Sight<'a> {
     Extent(Extent<'a>),
 }
 
+/// A value of so many bytes has a window of its own while it lies on the page that is still written; a shorter one is copied,
+/// which costs less.
+const LONG: usize = 16 << 10;
+
 /// What is found under a guard, and turned into a sight without it.
 enum Found {
     Window(u32, Range<usize>),
     Segment(Arc<Segment>, Range<usize>),
+    Record(RecordRef, Arc<Segment>, Range<usize>),
     Shown,
     Extent(Pin),
 }
@@ -53,10 +59,18 @@ impl Map {
                 });
             }
             let (index, range) = (record.place.segment(), record.value_range());
-            let Some(windows) = windows.as_ref().filter(|_| shard.tail_has_left(index, range.end)) else {
+            let Some(windows) =
+                windows.as_ref().filter(|_| range.len() >= LONG || shard.tail_has_left(index, range.end))
+            else {
                 sink(record.value());
                 return Ok(Some(Found::Shown));
             };
+            if !shard.tail_has_left(index, range.end) {
+                return Ok(match windows.look_at_record(shard.number(), record.place, &range) {
+                    Some((number, at)) => Some(Found::Window(number, at..at + range.len())),
+                    None => shard.pin_segment(record, guard).map(|segment| Found::Record(record.place, segment, range)),
+                });
+            }
             Ok(match windows.look_at_segment(shard.number(), index, &range) {
                 Some(number) => Some(Found::Window(number, range)),
                 None => shard.pin_segment(record, guard).map(|segment| Found::Segment(segment, range)),
@@ -82,6 +96,17 @@ fn sight<'a>(
         Found::Segment(segment, range) => {
             match windows.and_then(|windows| windows.open_segment(shard.number(), Arc::clone(&segment)).ok()) {
                 Some((number, window)) => opened(number, window, range),
+                None => {
+                    sink(published(&segment, &range));
+                    Sight::Shown
+                }
+            }
+        }
+        Found::Record(place, segment, range) => {
+            let opened =
+                |windows: &mut Windows| windows.open_record(shard.number(), place, Arc::clone(&segment), &range).ok();
+            match windows.and_then(opened) {
+                Some((number, window, at)) => Sight::Opened { number, window, at, len: range.len() },
                 None => {
                     sink(published(&segment, &range));
                     Sight::Shown

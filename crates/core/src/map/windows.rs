@@ -7,12 +7,12 @@
 use super::Map;
 use crate::layout::extent::{Descriptor, VALUE_AT};
 use crate::layout::names;
-use crate::layout::segment::SegmentId;
+use crate::layout::segment::{RecordRef, SegmentId};
 use crate::log::{Segment, extent};
 use crate::medium::Medium;
 use crate::mem::{Access, Region};
 use crate::viewers::Ask;
-use crate::{Error, Result, signal};
+use crate::{Error, Result, signal, sys};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
@@ -44,14 +44,26 @@ impl Window {
         Window { region, shown, looks: Cell::new(0), medium: Arc::clone(medium) }
     }
 
-    /// The same segment in a mapping of its own.
-    fn of_segment(medium: &Arc<Medium>, shard: u32, segment: Arc<Segment>) -> Result<Window> {
+    /// The same segment in a mapping of its own: all of it, or the pages that a part lies on.
+    fn of_segment(
+        medium: &Arc<Medium>,
+        shard: u32,
+        segment: Arc<Segment>,
+        part: Option<&Range<usize>>,
+    ) -> Result<Window> {
         let name = names::segment(shard, segment.id);
         let fail = |error: std::io::Error| Error::os(format_args!("map {name} for a view"), &error);
         let file = medium.dir.open_file(&name, false).map_err(fail)?;
-        let region = Region::map(&file, Access::Private).map_err(fail)?;
+        let region = match part {
+            None => Region::map(&file, Access::Private).map_err(fail)?,
+            Some(part) => {
+                let start = first_page(part);
+                Region::map_part(&file, start, part.end - start).map_err(fail)?
+            }
+        };
         // A pinned segment keeps its name, but somebody else may have put another file there.
-        if region.file_id() != segment.log.file_id() || region.len() != segment.log.len() {
+        let whole = part.is_some() || region.len() == segment.log.len();
+        if region.file_id() != segment.log.file_id() || !whole {
             return Err(Error::file_gone(&name));
         }
         region.set_owner(medium.owner(crate::layout::file::Kind::Segment, shard));
@@ -140,6 +152,8 @@ pub struct Windows {
     /// Numbers by shard and index of the segment. An index is not given to another segment while a window shows the one.
     segments: Vec<Vec<u32>>,
     extents: HashMap<(u32, SegmentId), u32>,
+    /// Of single records, by shard and place.
+    records: HashMap<(u32, RecordRef), u32>,
     /// What the map's count of freed things was when the windows were looked through last.
     freed: u64,
     /// Numbers to be given again.
@@ -178,6 +192,7 @@ impl Map {
             windows: Vec::new(),
             segments: Vec::new(),
             extents: HashMap::new(),
+            records: HashMap::new(),
             unused: Vec::new(),
             sweep_at: FIRST_SWEEP,
         })
@@ -210,7 +225,7 @@ impl Windows {
     /// Makes the window of a segment and begins a look through it.
     pub(crate) fn open_segment(&mut self, shard: u32, segment: Arc<Segment>) -> Result<(u32, Rc<Window>)> {
         let index = segment.index;
-        let window = Rc::new(Window::of_segment(&self.medium, shard, segment)?);
+        let window = Rc::new(Window::of_segment(&self.medium, shard, segment, None)?);
         let number = self.add(&window);
         let shard = shard as usize;
         if self.segments.len() <= shard {
@@ -221,6 +236,26 @@ impl Windows {
         }
         self.segments[shard][index] = number;
         Ok((number, window))
+    }
+
+    /// A window of one record's value, and where in it that lies. For a long one on a page that is still written: a write of
+    /// the user's keeps that page as it is then, which is all that this record needs.
+    pub(crate) fn open_record(
+        &mut self,
+        shard: u32,
+        place: RecordRef,
+        segment: Arc<Segment>,
+        value: &Range<usize>,
+    ) -> Result<(u32, Rc<Window>, usize)> {
+        let window = Rc::new(Window::of_segment(&self.medium, shard, segment, Some(value))?);
+        let number = self.add(&window);
+        self.records.insert((shard, place), number);
+        Ok((number, window, value.start - first_page(value)))
+    }
+
+    pub(crate) fn look_at_record(&self, shard: u32, place: RecordRef, value: &Range<usize>) -> Option<(u32, usize)> {
+        let at = value.start - first_page(value);
+        Some((self.look(*self.records.get(&(shard, place))?, &(at..at + value.len()))?, at))
     }
 
     pub(crate) fn open_extent(
@@ -254,6 +289,7 @@ impl Windows {
         let windows = &self.windows;
         let is_gone = |number: u32| windows.get(number as usize).is_none_or(|window| window.strong_count() == 0);
         self.extents.retain(|_, &mut number| !is_gone(number));
+        self.records.retain(|_, &mut number| !is_gone(number));
         for number in self.segments.iter_mut().flatten() {
             if is_gone(*number) {
                 *number = NONE;
@@ -269,8 +305,11 @@ impl Windows {
         let window = self.windows.get(number as usize)?.upgrade()?;
         window.look_away();
         match &window.shown {
-            Shown::Segment(shard, segment) => self.open_segment(*shard, Arc::clone(segment.as_ref()?)).ok(),
-            Shown::Extent(..) => None,
+            // Of a part it is not known here which it was.
+            Shown::Segment(shard, segment) if segment.as_ref()?.log.len() == window.region.len() => {
+                self.open_segment(*shard, Arc::clone(segment.as_ref()?)).ok()
+            }
+            Shown::Segment(..) | Shown::Extent(..) => None,
         }
     }
 
@@ -297,6 +336,11 @@ impl Windows {
             })
             .map(|number| number as u32)
     }
+}
+
+/// Where the page begins on which a part begins.
+fn first_page(part: &Range<usize>) -> usize {
+    part.start & !(sys::page_size() - 1)
 }
 
 /// Where an extent's value lies in its window.

@@ -52,6 +52,16 @@ impl Region {
         Ok(Region { _traced: traced, watch: Some(watch), map, file: sys::file_id(file)? })
     }
 
+    /// A part of a file, from a multiple of the page size on, in a private mapping.
+    pub fn map_part(file: &File, offset: usize, len: usize) -> io::Result<Region> {
+        faults::check(Call::Mmap)?;
+        // SAFETY: as for `Access::Private` above.
+        let map: MmapRaw = unsafe { MmapOptions::new().offset(offset as u64).len(len).map_copy(file)? }.into();
+        let watch = Watch::new(map.as_ptr() as usize, map.len(), true);
+        let traced = trace::Mapping::new(None, map.as_ptr(), map.len());
+        Ok(Region { _traced: traced, watch: Some(watch), map, file: sys::file_id(file)? })
+    }
+
     /// Whom to tell when a page of the file is not there any more.
     pub fn set_owner(&self, owner: u64) {
         if let Some(watch) = &self.watch {
