@@ -73,9 +73,7 @@ export class Views<K, V, T> implements Viewed<T> {
       if (found === COPIED) return this.#copied(length)
       return found < 0 ? undefined : this.#show(found, at, length)
     }
-    const window = meta[OPENED]!
-    this.#buffers[window] = new WeakRef(found)
-    return this.#over(found, window, at, length)
+    return this.#opened(found, at, length)
   }
 
   #show(window: number, at: number, length: number): View<T> | undefined {
@@ -83,11 +81,15 @@ export class Views<K, V, T> implements Viewed<T> {
     // Collected, but the file is not let go yet; or somebody has transferred it.
     if (buffer === undefined || buffer.byteLength === 0) {
       const renewed = this.#native.renewView(window)
-      if (renewed === undefined) return undefined
-      const other = meta[OPENED]!
-      this.#buffers[other] = new WeakRef(renewed)
-      return this.#over(renewed, other, at, length)
+      return renewed === undefined ? undefined : this.#opened(renewed, at, length)
     }
+    return this.#over(buffer, window, at, length)
+  }
+
+  /** An ArrayBuffer that the addon has just made. */
+  #opened(buffer: ArrayBuffer, at: number, length: number): View<T> {
+    const window = meta[OPENED]!
+    this.#buffers[window] = new WeakRef(buffer)
     return this.#over(buffer, window, at, length)
   }
 

@@ -2,12 +2,12 @@ import { inspect, type InspectOptions } from 'node:util'
 import { DiskMapError } from '../../errors.js'
 import { isDetached } from '../octets.js'
 import { columns } from './columns.js'
-import type { EnumType, Field, OptionType, Type } from './layout.js'
+import type { Field, Type } from './layout.js'
+import { enumAt, optionAt, tupleAt, type At, type Parts } from './parts.js'
 import { rootOf, rowReader, structReader } from './reader.js'
 import { copied, damaged, scalarReaders, Source, text, vec } from './source.js'
 
-/** Gives a view of what has its fixed part at a place that is known to lie in the bytes. */
-type Look = (source: Source, at: number) => unknown
+const views: Parts = { of: lookerOf, struct: structLooker }
 
 /** What gives views of values of a type, made once. */
 export function rootViewer(type: Type): (bytes: Uint8Array) => unknown {
@@ -37,7 +37,7 @@ function ended(): DiskMapError {
   )
 }
 
-function lookerOf(type: Type): Look {
+function lookerOf(type: Type): At {
   switch (type.kind) {
     case 'scalar': {
       const read = scalarReaders[type.name]
@@ -64,13 +64,13 @@ function lookerOf(type: Type): Look {
       return (source, at) => look(source, at, type.length)
     }
     case 'option':
-      return optionLooker(type)
+      return optionAt(type, views)
     case 'struct':
       return structLooker(type.fields)
     case 'tuple':
-      return tupleLooker(type.fields)
+      return tupleAt(type.fields, views)
     case 'enum':
-      return enumLooker(type)
+      return enumAt(type, views)
   }
 }
 
@@ -90,49 +90,9 @@ function rowLooker(type: Type): (source: Source, at: number, count: number) => u
   return (source, at, count) => new LazyArray(source, at, count, size, look, read)
 }
 
-function optionLooker({ of, at: place }: OptionType): Look {
-  const look = lookerOf(of)
-  return (source, at) => {
-    const tag = source.bytes[at]!
-    if (tag > 1) throw damaged()
-    return tag === 0 ? undefined : look(source, at + place)
-  }
-}
-
-function tupleLooker(fields: readonly Field[]): Look {
-  const looks = fields.map(({ type }) => lookerOf(type))
-  const places = fields.map(({ at }) => at)
-  return (source, at) => {
-    const parts: unknown[] = []
-    for (let i = 0; i < looks.length; i++) parts.push(looks[i]!(source, at + places[i]!))
-    return parts
-  }
-}
-
-function structLooker(fields: readonly Field[]): Look {
+function structLooker(fields: readonly Field[]): At {
   const Struct = LazyStruct.of(fields)
   return (source, at) => new Struct(source, at)
-}
-
-function enumLooker({ variants }: EnumType): Look {
-  const looks = variants.map(({ name, payload, fields }): Look => {
-    if (payload === 'none') return () => name
-    const look = payloadLooker(payload, fields)
-    return (source, at) => ({ [name]: look(source, at) })
-  })
-  return (source, at) => {
-    const look = looks[source.bytes[at]!]
-    if (look === undefined) throw damaged()
-    return look(source, at)
-  }
-}
-
-function payloadLooker(payload: 'tuple' | 'struct', fields: readonly Field[]): Look {
-  if (payload === 'struct') return structLooker(fields)
-  if (fields.length > 1) return tupleLooker(fields)
-  const { type, at: place } = fields[0]!
-  const look = lookerOf(type)
-  return (source, at) => look(source, at + place)
 }
 
 /** Elements that are read when they are asked for. */
@@ -141,7 +101,7 @@ class LazyArray {
   readonly #source: Source
   readonly #at: number
   readonly #size: number
-  readonly #look: Look
+  readonly #look: At
   readonly #read: ReturnType<typeof rowReader>
 
   constructor(
@@ -149,7 +109,7 @@ class LazyArray {
     at: number,
     count: number,
     size: number,
-    look: Look,
+    look: At,
     read: ReturnType<typeof rowReader>,
   ) {
     this.#length = count

@@ -1,11 +1,11 @@
 import { DiskMapError } from '../../errors.js'
 import { scratch, words } from '../../scratch.js'
 import { copyOut } from '../bytes.js'
-import type { EnumType, Field, OptionType, Type, VecType } from './layout.js'
+import type { Field, Type, VecType } from './layout.js'
+import { enumAt, optionAt, tupleAt, type At, type Parts } from './parts.js'
 import { damaged, doubles, scalarReaders, Source, text, vec } from './source.js'
 
-/** Reads what has its fixed part at a place that is known to lie in the bytes. */
-type Read = (source: Source, at: number) => unknown
+const values: Parts = { of: readerOf, struct: structReader }
 
 // Beyond this V8 makes dictionaries of arrays, and ends the process when there is no room for one.
 const MOST_ELEMENTS = 1 << 25
@@ -26,7 +26,7 @@ export function rootOf({ size, align }: Type, start: number, end: number): numbe
   return at
 }
 
-export function readerOf(type: Type): Read {
+export function readerOf(type: Type): At {
   switch (type.kind) {
     case 'scalar': {
       const read = scalarReaders[type.name]
@@ -46,17 +46,17 @@ export function readerOf(type: Type): Read {
       return (source, at) => read(source, at, type.length)
     }
     case 'option':
-      return optionReader(type)
+      return optionAt(type, values)
     case 'struct':
       return structReader(type.fields)
     case 'tuple':
-      return tupleReader(type.fields)
+      return tupleAt(type.fields, values)
     case 'enum':
-      return enumReader(type)
+      return enumAt(type, values)
   }
 }
 
-function vecReader({ of }: VecType): Read {
+function vecReader({ of }: VecType): At {
   const { size, align, flat } = of
   const read = rowReader(of)
   if (flat) {
@@ -121,26 +121,7 @@ function tooMany(count: number): DiskMapError {
   )
 }
 
-function optionReader({ of, at: place }: OptionType): Read {
-  const read = readerOf(of)
-  return (source, at) => {
-    const tag = source.bytes[at]!
-    if (tag > 1) throw damaged()
-    return tag === 0 ? undefined : read(source, at + place)
-  }
-}
-
-function tupleReader(fields: readonly Field[]): Read {
-  const reads = fields.map(({ type }) => readerOf(type))
-  const places = fields.map(({ at }) => at)
-  return (source, at) => {
-    const parts: unknown[] = []
-    for (let i = 0; i < reads.length; i++) parts.push(reads[i]!(source, at + places[i]!))
-    return parts
-  }
-}
-
-export function structReader(fields: readonly Field[]): Read {
+export function structReader(fields: readonly Field[]): At {
   const names = fields.map(({ name }) => name as string)
   const reads = fields.map(({ type }) => readerOf(type))
   const places = fields.map(({ at }) => at)
@@ -171,25 +152,4 @@ function plainObject(): new () => Record<string, unknown> {
 function defineProto(object: object, value: unknown): void {
   const property = { value, writable: true, enumerable: true, configurable: true }
   Object.defineProperty(object, '__proto__', property)
-}
-
-function enumReader({ variants }: EnumType): Read {
-  const reads = variants.map(({ name, payload, fields }): Read => {
-    if (payload === 'none') return () => name
-    const read = payloadReader(payload, fields)
-    return (source, at) => ({ [name]: read(source, at) })
-  })
-  return (source, at) => {
-    const read = reads[source.bytes[at]!]
-    if (read === undefined) throw damaged()
-    return read(source, at)
-  }
-}
-
-function payloadReader(payload: 'tuple' | 'struct', fields: readonly Field[]): Read {
-  if (payload === 'struct') return structReader(fields)
-  if (fields.length > 1) return tupleReader(fields)
-  const { type, at: place } = fields[0]!
-  const read = readerOf(type)
-  return (source, at) => read(source, at + place)
 }
