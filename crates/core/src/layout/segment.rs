@@ -33,7 +33,7 @@ pub(crate) const MAX_SEGMENTS: usize = 1 << (64 - OFFSET_BITS);
 
 /// Where a record lies: the segment's index in the shard's table and the offset in it, as the slot's second word.
 /// Also a tail: where the next record would lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RecordRef(pub u64);
 
 impl RecordRef {

@@ -1,11 +1,12 @@
 //! Values where they lie: through windows on the files' own pages.
 
-use super::windows::{Window, Windows, extent_range};
+use super::windows::{Pages, Window, Windows, extent_range};
 use super::{Cursor, Extent, Map};
 use crate::Result;
-use crate::layout::segment::RecordRef;
+use crate::layout::extent::Descriptor;
 use crate::log::Segment;
 use crate::shard::{OpenExtent, Pin, PinnedValue, Shard};
+use std::fs::File;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,10 +31,9 @@ const LONG: usize = 16 << 10;
 /// What is found under a guard, and turned into a sight without it.
 enum Found {
     Window(u32, Range<usize>),
-    Segment(Arc<Segment>, Range<usize>),
-    Record(RecordRef, Arc<Segment>, Range<usize>),
+    Segment(Arc<Segment>, Range<usize>, Pages),
     Shown,
-    Extent(Pin),
+    Extent(Result<File>, Descriptor),
 }
 
 impl Map {
@@ -52,29 +52,14 @@ impl Map {
         let shard = instance.shard(hash);
         let found = shard.find(hash, key, |record, guard| {
             if let Some(descriptor) = record.extent() {
-                let seen = windows.as_ref().and_then(|windows| windows.look_at_extent(shard.number(), &descriptor));
-                return Ok(match seen {
-                    Some(number) => Some(Found::Window(number, extent_range(&descriptor))),
-                    None => shard.pin_record(record, guard)?.map(Found::Extent),
-                });
+                return Ok(Some(match in_window(shard, &descriptor, windows.as_deref()) {
+                    Some(found) => found,
+                    None => Found::Extent(Ok(shard.open_extent(&descriptor)?), descriptor),
+                }));
             }
             let (index, range) = (record.place.segment(), record.value_range());
-            let Some(windows) =
-                windows.as_ref().filter(|_| range.len() >= LONG || shard.tail_has_left(index, range.end))
-            else {
-                sink(record.value());
-                return Ok(Some(Found::Shown));
-            };
-            if !shard.tail_has_left(index, range.end) {
-                return Ok(match windows.look_at_record(shard.number(), record.place, &range) {
-                    Some((number, at)) => Some(Found::Window(number, at..at + range.len())),
-                    None => shard.pin_segment(record, guard).map(|segment| Found::Record(record.place, segment, range)),
-                });
-            }
-            Ok(match windows.look_at_segment(shard.number(), index, &range) {
-                Some(number) => Some(Found::Window(number, range)),
-                None => shard.pin_segment(record, guard).map(|segment| Found::Segment(segment, range)),
-            })
+            let share = || shard.pin_segment(record, guard);
+            Ok(locate(shard, index, range, windows.as_deref(), || sink(record.value()), share))
         })?;
         found.map(|found| sight(shard, found, windows, sink)).transpose()
     }
@@ -88,43 +73,57 @@ fn sight<'a>(
     windows: Option<&mut Windows>,
     sink: &mut dyn FnMut(&[u8]),
 ) -> Result<Sight<'a>> {
-    let opened =
-        |number, window, range: Range<usize>| Sight::Opened { number, window, at: range.start, len: range.len() };
     Ok(match found {
         Found::Window(number, range) => Sight::Window { number, at: range.start, len: range.len() },
         Found::Shown => Sight::Shown,
-        Found::Segment(segment, range) => {
-            match windows.and_then(|windows| windows.open_segment(shard.number(), Arc::clone(&segment)).ok()) {
-                Some((number, window)) => opened(number, window, range),
+        Found::Segment(segment, value, pages) => {
+            let share = Arc::clone(&segment);
+            match windows.and_then(|windows| windows.open_segment(shard.number(), share, &value, pages).ok()) {
+                Some((number, window, at)) => Sight::Opened { number, window, at, len: value.len() },
                 None => {
-                    sink(published(&segment, &range));
+                    sink(published(&segment, &value));
                     Sight::Shown
                 }
             }
         }
-        Found::Record(place, segment, range) => {
-            let opened =
-                |windows: &mut Windows| windows.open_record(shard.number(), place, Arc::clone(&segment), &range).ok();
-            match windows.and_then(opened) {
-                Some((number, window, at)) => Sight::Opened { number, window, at, len: range.len() },
-                None => {
-                    sink(published(&segment, &range));
-                    Sight::Shown
+        Found::Extent(file, descriptor) => {
+            let file = file?;
+            match windows.and_then(|windows| windows.open_extent(shard.number(), &file, &descriptor).ok()) {
+                Some((number, window)) => {
+                    let range = extent_range(&descriptor);
+                    Sight::Opened { number, window, at: range.start, len: range.len() }
                 }
+                // Read, it tells what is wrong with it, if something is.
+                None => Sight::Extent(Extent { shard, open: Box::new(OpenExtent { file, descriptor }) }),
             }
         }
-        Found::Extent(pin) => match pin.value {
-            PinnedValue::Inline(range) => sight(shard, Found::Segment(pin.segment, range), windows, sink)?,
-            PinnedValue::Extent(file, descriptor) => {
-                let file = file?;
-                match windows.and_then(|windows| windows.open_extent(shard.number(), &file, &descriptor).ok()) {
-                    Some((number, window)) => opened(number, window, extent_range(&descriptor)),
-                    // Read, it tells what is wrong with it, if something is.
-                    None => Sight::Extent(Extent { shard, open: Box::new(OpenExtent { file, descriptor }) }),
-                }
-            }
-        },
     })
+}
+
+/// What shows a value in a segment: a window that there is, one to be opened over a share of the segment, or else a copy.
+/// `None` if there is no share to be had.
+fn locate(
+    shard: &Shard,
+    index: usize,
+    value: Range<usize>,
+    windows: Option<&Windows>,
+    copy: impl FnOnce(),
+    share: impl FnOnce() -> Option<Arc<Segment>>,
+) -> Option<Found> {
+    let pages = if shard.tail_has_left(index, value.end) { Pages::All } else { Pages::OfValue };
+    let Some(windows) = windows.filter(|_| pages == Pages::All || value.len() >= LONG) else {
+        copy();
+        return Some(Found::Shown);
+    };
+    match windows.look_at_segment(shard.number(), index, &value, pages) {
+        Some((number, at)) => Some(Found::Window(number, at..at + value.len())),
+        None => share().map(|segment| Found::Segment(segment, value, pages)),
+    }
+}
+
+fn in_window(shard: &Shard, descriptor: &Descriptor, windows: Option<&Windows>) -> Option<Found> {
+    let number = windows?.look_at_extent(shard.number(), descriptor)?;
+    Some(Found::Window(number, extent_range(descriptor)))
 }
 
 /// An iteration over a map's entries where they lie.
@@ -159,23 +158,15 @@ impl ViewCursor {
         };
         let shard = &instance.shards[self.shard];
         key(published(&pin.segment, &pin.key));
-        let (number, index) = (shard.number(), pin.segment.index);
         let found = match pin.value {
-            PinnedValue::Inline(range) => match windows.as_ref().filter(|_| shard.tail_has_left(index, range.end)) {
-                None => {
-                    sink(published(&pin.segment, &range));
-                    Found::Shown
-                }
-                Some(windows) => match windows.look_at_segment(number, index, &range) {
-                    Some(number) => Found::Window(number, range),
-                    None => Found::Segment(pin.segment, range),
-                },
-            },
-            PinnedValue::Extent(_, descriptor) => {
-                match windows.as_ref().and_then(|windows| windows.look_at_extent(number, &descriptor)) {
-                    Some(number) => Found::Window(number, extent_range(&descriptor)),
-                    None => Found::Extent(pin),
-                }
+            PinnedValue::Inline(range) => {
+                let copy = || sink(published(&pin.segment, &range));
+                let share = || Some(Arc::clone(&pin.segment));
+                locate(shard, pin.segment.index, range.clone(), windows.as_deref(), copy, share)
+                    .expect("a share is at hand")
+            }
+            PinnedValue::Extent(file, descriptor) => {
+                in_window(shard, &descriptor, windows.as_deref()).unwrap_or(Found::Extent(file, descriptor))
             }
         };
         sight(shard, found, windows, sink).map(Some)

@@ -7,7 +7,7 @@
 use super::Map;
 use crate::layout::extent::{Descriptor, VALUE_AT};
 use crate::layout::names;
-use crate::layout::segment::{RecordRef, SegmentId};
+use crate::layout::segment::SegmentId;
 use crate::log::{Segment, extent};
 use crate::medium::Medium;
 use crate::mem::{Access, Region};
@@ -39,30 +39,50 @@ enum Shown {
     Extent(u32, SegmentId, Arc<AtomicBool>),
 }
 
+/// What a window shows of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pages {
+    All,
+    /// Those of one value, some of which are still written. A write of the user's keeps a page as it is then, which is all that
+    /// this value needs, and no later one is looked for there.
+    OfValue,
+}
+
+impl Pages {
+    /// Where in the segment the window begins.
+    fn start(self, value: &Range<usize>) -> usize {
+        match self {
+            Pages::All => 0,
+            Pages::OfValue => value.start & !(sys::page_size() - 1),
+        }
+    }
+}
+
 impl Window {
     fn new(medium: &Arc<Medium>, region: Region, shown: Shown) -> Window {
         Window { region, shown, looks: Cell::new(0), medium: Arc::clone(medium) }
     }
 
-    /// The same segment in a mapping of its own: all of it, or the pages that a part lies on.
+    /// A segment, for a value in it, in a mapping of its own.
     fn of_segment(
         medium: &Arc<Medium>,
         shard: u32,
         segment: Arc<Segment>,
-        part: Option<&Range<usize>>,
+        value: &Range<usize>,
+        pages: Pages,
     ) -> Result<Window> {
         let name = names::segment(shard, segment.id);
         let fail = |error: std::io::Error| Error::os(format_args!("map {name} for a view"), &error);
         let file = medium.dir.open_file(&name, false).map_err(fail)?;
-        let region = match part {
-            None => Region::map(&file, Access::Private).map_err(fail)?,
-            Some(part) => {
-                let start = first_page(part);
-                Region::map_part(&file, start, part.end - start).map_err(fail)?
+        let region = match pages {
+            Pages::All => Region::map(&file, Access::Private).map_err(fail)?,
+            Pages::OfValue => {
+                let start = pages.start(value);
+                Region::map_part(&file, start, value.end - start).map_err(fail)?
             }
         };
         // A pinned segment keeps its name, but somebody else may have put another file there.
-        let whole = part.is_some() || region.len() == segment.log.len();
+        let whole = pages == Pages::OfValue || region.len() == segment.log.len();
         if region.file_id() != segment.log.file_id() || !whole {
             return Err(Error::file_gone(&name));
         }
@@ -152,8 +172,8 @@ pub struct Windows {
     /// Numbers by shard and index of the segment. An index is not given to another segment while a window shows the one.
     segments: Vec<Vec<u32>>,
     extents: HashMap<(u32, SegmentId), u32>,
-    /// Of single records, by shard and place.
-    records: HashMap<(u32, RecordRef), u32>,
+    /// Of single values, by shard, segment and place.
+    values: HashMap<(u32, usize, usize), u32>,
     /// What the map's count of freed things was when the windows were looked through last.
     freed: u64,
     /// Numbers to be given again.
@@ -192,7 +212,7 @@ impl Map {
             windows: Vec::new(),
             segments: Vec::new(),
             extents: HashMap::new(),
-            records: HashMap::new(),
+            values: HashMap::new(),
             unused: Vec::new(),
             sweep_at: FIRST_SWEEP,
         })
@@ -200,11 +220,21 @@ impl Map {
 }
 
 impl Windows {
-    /// Begins a look at a part of a segment, if there is a window of it.
+    /// Begins a look at a value in a segment, if there is a window of it; gives where in that it lies.
     #[inline]
-    pub(crate) fn look_at_segment(&self, shard: u32, index: usize, part: &Range<usize>) -> Option<u32> {
-        let &number = self.segments.get(shard as usize)?.get(index)?;
-        self.look(number, part)
+    pub(crate) fn look_at_segment(
+        &self,
+        shard: u32,
+        index: usize,
+        value: &Range<usize>,
+        pages: Pages,
+    ) -> Option<(u32, usize)> {
+        let &number = match pages {
+            Pages::All => self.segments.get(shard as usize)?.get(index)?,
+            Pages::OfValue => self.values.get(&(shard, index, value.start))?,
+        };
+        let at = value.start - pages.start(value);
+        Some((self.look(number, &(at..at + value.len()))?, at))
     }
 
     /// The same for the value of an extent.
@@ -222,40 +252,31 @@ impl Windows {
         Some(number)
     }
 
-    /// Makes the window of a segment and begins a look through it.
-    pub(crate) fn open_segment(&mut self, shard: u32, segment: Arc<Segment>) -> Result<(u32, Rc<Window>)> {
-        let index = segment.index;
-        let window = Rc::new(Window::of_segment(&self.medium, shard, segment, None)?);
-        let number = self.add(&window);
-        let shard = shard as usize;
-        if self.segments.len() <= shard {
-            self.segments.resize_with(shard + 1, Vec::new);
-        }
-        if self.segments[shard].len() <= index {
-            self.segments[shard].resize(index + 1, NONE);
-        }
-        self.segments[shard][index] = number;
-        Ok((number, window))
-    }
-
-    /// A window of one record's value, and where in it that lies. For a long one on a page that is still written: a write of
-    /// the user's keeps that page as it is then, which is all that this record needs.
-    pub(crate) fn open_record(
+    /// Makes a window for a value in a segment and begins a look through it; gives where in it the value lies.
+    pub(crate) fn open_segment(
         &mut self,
         shard: u32,
-        place: RecordRef,
         segment: Arc<Segment>,
         value: &Range<usize>,
+        pages: Pages,
     ) -> Result<(u32, Rc<Window>, usize)> {
-        let window = Rc::new(Window::of_segment(&self.medium, shard, segment, Some(value))?);
+        let index = segment.index;
+        let window = Rc::new(Window::of_segment(&self.medium, shard, segment, value, pages)?);
         let number = self.add(&window);
-        self.records.insert((shard, place), number);
-        Ok((number, window, value.start - first_page(value)))
-    }
-
-    pub(crate) fn look_at_record(&self, shard: u32, place: RecordRef, value: &Range<usize>) -> Option<(u32, usize)> {
-        let at = value.start - first_page(value);
-        Some((self.look(*self.records.get(&(shard, place))?, &(at..at + value.len()))?, at))
+        match pages {
+            Pages::OfValue => drop(self.values.insert((shard, index, value.start), number)),
+            Pages::All => {
+                let shard = shard as usize;
+                if self.segments.len() <= shard {
+                    self.segments.resize_with(shard + 1, Vec::new);
+                }
+                if self.segments[shard].len() <= index {
+                    self.segments[shard].resize(index + 1, NONE);
+                }
+                self.segments[shard][index] = number;
+            }
+        }
+        Ok((number, window, value.start - pages.start(value)))
     }
 
     pub(crate) fn open_extent(
@@ -289,7 +310,7 @@ impl Windows {
         let windows = &self.windows;
         let is_gone = |number: u32| windows.get(number as usize).is_none_or(|window| window.strong_count() == 0);
         self.extents.retain(|_, &mut number| !is_gone(number));
-        self.records.retain(|_, &mut number| !is_gone(number));
+        self.values.retain(|_, &mut number| !is_gone(number));
         for number in self.segments.iter_mut().flatten() {
             if is_gone(*number) {
                 *number = NONE;
@@ -307,7 +328,9 @@ impl Windows {
         match &window.shown {
             // Of a part it is not known here which it was.
             Shown::Segment(shard, segment) if segment.as_ref()?.log.len() == window.region.len() => {
-                self.open_segment(*shard, Arc::clone(segment.as_ref()?)).ok()
+                let (number, window, _) =
+                    self.open_segment(*shard, Arc::clone(segment.as_ref()?), &(0..0), Pages::All).ok()?;
+                Some((number, window))
             }
             Shown::Segment(..) | Shown::Extent(..) => None,
         }
@@ -336,11 +359,6 @@ impl Windows {
             })
             .map(|number| number as u32)
     }
-}
-
-/// Where the page begins on which a part begins.
-fn first_page(part: &Range<usize>) -> usize {
-    part.start & !(sys::page_size() - 1)
 }
 
 /// Where an extent's value lies in its window.

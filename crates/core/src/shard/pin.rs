@@ -99,7 +99,7 @@ impl Shard {
         Some(Pin { seq: header.seq, segment, key: key..key + header.key_len, value })
     }
 
-    pub(super) fn open_extent(&self, descriptor: &Descriptor) -> Result<File> {
+    pub fn open_extent(&self, descriptor: &Descriptor) -> Result<File> {
         extent::open(&self.medium, self.number, descriptor)
     }
 }
