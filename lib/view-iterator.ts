@@ -3,10 +3,7 @@ import { iteratorPrototype } from './iterator.js'
 import { meta, scratch } from './scratch.js'
 import type { View } from './view.js'
 import type { Verbs } from './verbs.js'
-import type { Views } from './views.js'
-
-const END = -1
-const KEY_LENGTH = 6
+import { KEY_LENGTH, MISS, type Views } from './views.js'
 
 /** As `EntryIterator`, with the values in place. */
 export class ViewIterator<K, V, T> {
@@ -33,7 +30,7 @@ export class ViewIterator<K, V, T> {
       try {
         if (this.#verbs.closed) throw fail('ERR_CLOSED', 'The map was closed; open it again.')
         const found = this.#step()
-        if (found === END) break
+        if (found === MISS) break
         // Before the view is made: a copy is taken from the same scratch.
         const key = this.#verbs.keys.read(scratch, 0, meta[KEY_LENGTH]!)
         const view = this.#views.seen(found) ?? this.#views.view(key)

@@ -13,12 +13,15 @@ export type ViewMode = 'auto' | 'copy'
 export type Shown<V, Viewed> = unknown extends Viewed ? V : Viewed
 
 // What the addon's `view` gives besides the number of a window, and where in `meta` it says more.
-const MISS = -1
+/** No such key, or the end of an iteration. */
+export const MISS = -1
 const COPIED = -2
 const AT = 2
 const LENGTH = 3
 const OPENED = 4
 const ASKED = 5
+/** Of the key that an iteration left in the scratch. */
+export const KEY_LENGTH = 6
 
 /** Whether this thread's V8 takes memory that is not its own; asked once. */
 let canShow: boolean | undefined
