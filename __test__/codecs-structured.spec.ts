@@ -1,5 +1,9 @@
+import { deserialize, serialize } from 'node:v8'
 import test from 'ava'
+import * as fc from 'fast-check'
 import { str, structured } from '../index.js'
+import { structured as driver } from '../lib/codecs/structured.js'
+import { scratch, VALUE_AT } from '../lib/scratch.js'
 import { fails } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
 
@@ -34,6 +38,56 @@ test('structured keeps what structuredClone keeps', (t) => {
   }
   const back = map.set('k', cycle).get('k') as typeof cycle
   t.is(back['self'], back)
+})
+
+test('what needs no serializer is written so that V8 reads it, and read as V8 writes it', (t) => {
+  const value = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.string({ maxLength: 300 }).map((text) => text.repeat(40)),
+    fc.integer(),
+    fc.double(),
+    fc.constantFrom<unknown>(true, false, null, undefined),
+    fc.constantFrom('', 'é', '\ud800', 'x'.repeat(127), 'x'.repeat(128)),
+    fc.constantFrom(-0, NaN, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), -(2 ** 31) - 1, 2 ** 53),
+  )
+  fc.assert(
+    fc.property(value, fc.nat(9), (given, before) => {
+      const placed = driver.store(given)
+      const stored =
+        typeof placed === 'number'
+          ? Buffer.from(scratch.subarray(VALUE_AT, VALUE_AT + placed))
+          : Buffer.from(placed)
+      const own = serialize(given)
+      t.deepEqual(deserialize(stored), given)
+      // V8 writes a whole number in one of two ways, which only it can tell apart.
+      if (typeof given !== 'number') t.deepEqual(stored, own)
+      // At any place, as in a page, with something else around it.
+      const page = Buffer.concat([Buffer.alloc(before, 0xff), own, Buffer.from('~')])
+      t.deepEqual(driver.read(page, before, before + own.length), given)
+    }),
+  )
+})
+
+test('a plain value with bytes too many or too few is what V8 makes of it', (t) => {
+  const made = (read: () => unknown): unknown => {
+    try {
+      return { value: read() }
+    } catch {
+      return 'refused'
+    }
+  }
+  for (const value of ['text', 'x'.repeat(200), 5, 300, 1.5, true, undefined, null]) {
+    const own = serialize(value)
+    for (let length = 0; length <= own.length; length++) {
+      const cut = own.subarray(0, length)
+      t.deepEqual(
+        made(() => driver.read(cut, 0, length)),
+        made(() => deserialize(cut)),
+      )
+    }
+    const longer = Buffer.concat([own, own])
+    t.deepEqual(driver.read(longer, 0, longer.length), value)
+  }
 })
 
 test('a typed array in a structured value is a copy with memory of its own', (t) => {

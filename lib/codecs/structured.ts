@@ -1,6 +1,7 @@
 import { DefaultDeserializer, DefaultSerializer } from 'node:v8'
 import { corrupt, DiskMapError } from '../errors.js'
 import { placeValue } from './octets.js'
+import { NOT_PLAIN, placePlain, readPlain } from './plain.js'
 import type { PackedDriver } from './types.js'
 
 const name = 'structured'
@@ -28,6 +29,8 @@ export const structured: PackedDriver<unknown> = {
   kind: 'packed',
   name,
   store(value) {
+    const length = placePlain(value)
+    if (length > 0) return length
     const serializer = new Serializer()
     serializer.writeHeader()
     serializer.writeValue(value)
@@ -36,6 +39,8 @@ export const structured: PackedDriver<unknown> = {
   // Typed arrays in the value come out as views of these bytes, so they are a copy of the value's own, outside of
   // Buffer's pool.
   read(bytes, start, end) {
+    const plain = readPlain(bytes, start, end)
+    if (plain !== NOT_PLAIN) return plain
     const copy = Buffer.allocUnsafeSlow(end - start)
     bytes.copy(copy, 0, start, end)
     return adopt(copy)
