@@ -1,9 +1,9 @@
 import { isDetached, octetsOf } from './codecs/octets.js'
-import type { KeyDriver } from './codecs/types.js'
+import type { KeyDriver, TextDriver } from './codecs/types.js'
 import { keyColumn, valueColumn, type Column, type Part } from './column.js'
 import { badArgument, describe, DiskMapError } from './errors.js'
 import { givePage, PAGE_BYTES, takePage, valueReader, type Page } from './page.js'
-import type { Sizes } from './native.js'
+import { collect, type NativeMap, type Sizes } from './native.js'
 import { meta } from './scratch.js'
 import type { Verbs } from './verbs.js'
 
@@ -28,7 +28,10 @@ export function getMany<K, V>(verbs: Verbs<K, V>, given: unknown): (V | undefine
       let [bytes, sizes] = [part.bytes, part.sizes]
       do {
         const before = found.length
-        const consumed = lookUp(verbs, bytes, sizes, out, found)
+        const consumed =
+          values.kind === 'text'
+            ? lookUpTexts(verbs.native, values, bytes, sizes, found)
+            : lookUp(verbs, bytes, sizes, out, found)
         bytes = bytes.subarray(consumed)
         if (typeof sizes !== 'number') sizes = sizes.subarray((found.length - before) * 4)
       } while (found.length < end)
@@ -38,6 +41,25 @@ export function getMany<K, V>(verbs: Verbs<K, V>, given: unknown): (V | undefine
     column?.free()
     givePage(out)
   }
+}
+
+/** The same for values that cross as strings; a few hundred at a time. */
+function lookUpTexts<V>(
+  native: NativeMap,
+  { name, fromText }: TextDriver<V>,
+  keys: Uint8Array,
+  sizes: Sizes,
+  found: (V | undefined)[],
+): number {
+  const texts = native.getManyTexts(keys, sizes, collect)
+  // Read first: what decodes a text may call the map.
+  const consumed = meta[1]!
+  if (name === 'str') {
+    for (const text of texts) found.push(text as V | undefined)
+  } else {
+    for (const text of texts) found.push(text === undefined ? undefined : fromText(text))
+  }
+  return consumed
 }
 
 /** Looks up as many keys as there is room for values; gives how many bytes of keys these were. */

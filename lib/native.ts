@@ -16,6 +16,11 @@ export type Sizes = number | Uint8Array
 /** What the addon throws and rejects with is made by the face. */
 export type Fail = (code: string, message: string, errno?: number) => Error
 
+export type Collect = (...texts: (string | undefined)[]) => (string | undefined)[]
+
+/** Gives its arguments back as an array: the addon makes many strings into one in a single call. */
+export const collect: Collect = (...texts) => texts
+
 /** Options as the addon takes them; what is absent was not stated. */
 export interface NativeOptions {
   create: boolean
@@ -116,6 +121,10 @@ export interface NativeMap {
    * the first value needs n bytes; `meta[1]` has the bytes of keys that were dealt with.
    */
   getMany(keys: Uint8Array, sizes: Sizes, out: Uint8Array): number
+  /**
+   * As `getMany` in the text lane of values: what `collect` makes of the strings of the first keys, undefined for a miss.
+   */
+  getManyTexts(keys: Uint8Array, sizes: Sizes, collect: Collect): (string | undefined)[]
   /** Writes 0 or 1 for each key, and returns how many were there. */
   hasMany(keys: Uint8Array, sizes: Sizes, out: Uint8Array): number
   /** Returns how many keys were there; if it throws, `meta[1]` has how many it had dealt with. */
@@ -127,6 +136,11 @@ export interface NativeMap {
   clear(): void
   /** Fills the page with entries and returns the bytes used, 0 at the end, -n if the next entry needs n bytes. */
   cursor(): (page: Uint8Array) => number
+  /**
+   * The same where keys and values are text: gives what `collect` makes of the next entries' strings, a key before its value;
+   * undefined at the end.
+   */
+  textCursor(part: number): (collect: Collect) => string[] | undefined
   /** From now on views show files. The callback is called when something was freed that they may show. */
   openViews(relinquish: () => void): void
   /**

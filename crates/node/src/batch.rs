@@ -101,6 +101,23 @@ pub fn get_many(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     Ok(Value::Number(if full { -(needed as f64) } else { used as f64 }))
 }
 
+/// The values of the first keys as strings, as many as make one array; with the bytes of these keys as progress.
+pub fn get_many_texts(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let handle = &bound.handle;
+    let keys = column(call, 0)?;
+    let mut texts = handle.texts.borrow_mut();
+    texts.clear();
+    let seen = handle.map()?.read_many(keys, |value| {
+        if texts.is_full() {
+            return ControlFlow::Break(());
+        }
+        texts.push(value);
+        ControlFlow::Continue(())
+    })?;
+    handle.set_progress(keys.width(seen));
+    texts.give(call, 2)
+}
+
 /// Fills the target with a byte per key, and counts those that are there.
 pub fn has_many(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let (keys, out) = keys_and_target(call)?;

@@ -400,6 +400,26 @@ pub fn string(env: sys::napi_env, bytes: &[u8]) -> Result<Option<Value>, Failure
     }
 }
 
+pub fn undefined(env: sys::napi_env) -> Result<sys::napi_value, Failure> {
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is the running call's.
+    check(unsafe { sys::napi_get_undefined(env, &mut value) })?;
+    Ok(value)
+}
+
+/// What a function of the face makes of the values.
+pub fn call_with(
+    env: sys::napi_env,
+    function: sys::napi_value,
+    receiver: sys::napi_value,
+    values: &[sys::napi_value],
+) -> Result<sys::napi_value, Failure> {
+    let mut made = ptr::null_mut();
+    // SAFETY: `env` is the running call's, and all values are values of it.
+    check(unsafe { sys::napi_call_function(env, receiver, function, values.len(), values.as_ptr(), &mut made) })?;
+    Ok(made)
+}
+
 pub fn bigint(env: sys::napi_env, number: u64) -> Result<sys::napi_value, Failure> {
     let mut value = ptr::null_mut();
     // SAFETY: `env` is the running call's.

@@ -3,6 +3,7 @@
 use crate::call::{Call, Fail, Failure, LoneSurrogate, Outcome, Text, promise};
 use crate::later::{Task, Tasks};
 use crate::segment::{Copies, Shared};
+use crate::texts::Texts;
 use napi::sys::napi_env;
 use opendiskmap::{Code, Error, Extent, Map, Windows};
 use std::cell::{Ref, RefCell};
@@ -43,6 +44,7 @@ pub struct Handle {
     pub key_text: RefCell<Text>,
     pub value_text: RefCell<Text>,
     pub value: RefCell<Vec<u8>>,
+    pub texts: RefCell<Texts>,
     /// What was promised and is to be done before the handle ends.
     tasks: RefCell<Tasks>,
     /// What its views show; `None` where all of them copy.
@@ -60,6 +62,7 @@ impl Handle {
             key_text: RefCell::default(),
             value_text: RefCell::default(),
             value: RefCell::default(),
+            texts: RefCell::default(),
             tasks: RefCell::default(),
             windows: RefCell::default(),
             copies: RefCell::default(),

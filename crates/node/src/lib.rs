@@ -9,11 +9,13 @@ mod batch;
 #[allow(unsafe_code)]
 mod call;
 mod handle;
+mod iteration;
 mod job;
 mod later;
 mod recovery;
 #[allow(unsafe_code)]
 mod segment;
+mod texts;
 mod verbs;
 mod views;
 

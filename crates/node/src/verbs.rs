@@ -1,16 +1,16 @@
 //! The verbs of a map: arguments in, engine, result out.
 
-use crate::batch::{delete_many, get_many, has_many, set_many};
+use crate::batch::{delete_many, get_many, get_many_texts, has_many, set_many};
 use crate::call::{
     Call, Failure, Outcome, Text, Value, bigint, buffer, function, number, object, promise, string, text,
 };
 use crate::handle::{Handle, Lane, VALUE_AT, argument};
+use crate::iteration::{cursor, text_cursor};
 use crate::job::{damages, job};
 use crate::recovery;
 use crate::views::{detach_copies, end_view, next_idle, open_views, renew_view, track_copy, view, view_cursor};
 use napi::sys::{napi_env, napi_value};
-use opendiskmap::{Amount, Code, Cursor, Error, NumberType, Page, Stats};
-use std::cell::RefCell;
+use opendiskmap::{Amount, Code, Error, NumberType, Stats};
 use std::ops::DerefMut;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -73,13 +73,12 @@ fn get(call: &mut Call<'_>, bound: &Bound) -> Outcome {
 }
 
 fn text_value(env: napi_env, bytes: &[u8]) -> Outcome {
-    string(env, bytes)?.ok_or_else(|| {
-        Error::new(
-            Code::Corrupt,
-            "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.",
-        )
-        .into()
-    })
+    string(env, bytes)?.ok_or_else(not_text)
+}
+
+pub fn not_text() -> Failure {
+    let what = "The stored value is not UTF-8: it was not written as text. Read it with the codec 'bytes'.";
+    Error::new(Code::Corrupt, what).into()
 }
 
 fn take(call: &mut Call<'_>, bound: &Bound) -> Outcome {
@@ -280,51 +279,6 @@ fn identity(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     Ok(Value::Raw(object(env, &members)?))
 }
 
-/// An iteration: the page that was read last, and how much of it JavaScript has.
-struct Iteration {
-    handle: Rc<Handle>,
-    state: RefCell<(Cursor, Page, usize)>,
-}
-
-fn cursor(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    let state = RefCell::new((bound.handle.map()?.cursor(), Page::default(), 0));
-    let iteration = Rc::new(Iteration { handle: Rc::clone(&bound.handle), state });
-    Ok(Value::Raw(function::<1, _, _>(call.env(), &iteration, &bound.handle.fail, next_page)?))
-}
-
-/// Packs entries into the target as `u32` key length, `u32` value length, key, value.
-fn next_page(call: &mut Call<'_>, iteration: &Iteration) -> Outcome {
-    let mut state = iteration.state.borrow_mut();
-    let (cursor, page, given) = &mut *state;
-    let map = iteration.handle.map()?;
-    if *given == page.len() {
-        *given = 0;
-        if !cursor.next(&map, page)? {
-            *page = Page::default();
-            return Ok(Value::Number(0.0));
-        }
-    }
-    let target = call.bytes_mut(0)?;
-    let mut used = 0;
-    for (key, value) in page.iter().skip(*given) {
-        let len = 8 + key.len() + value.len();
-        if len > target.len() - used {
-            if used == 0 {
-                return Ok(Value::Number(-(len as f64)));
-            }
-            break;
-        }
-        let (head, rest) = target[used..used + len].split_at_mut(8);
-        head[..4].copy_from_slice(&(key.len() as u32).to_le_bytes());
-        head[4..].copy_from_slice(&(value.len() as u32).to_le_bytes());
-        rest[..key.len()].copy_from_slice(key);
-        rest[key.len()..].copy_from_slice(value);
-        used += len;
-        *given += 1;
-    }
-    Ok(Value::Number(used as f64))
-}
-
 fn codecs(call: &mut Call<'_>, handle: &Handle) -> Outcome {
     let env = call.env();
     let map = handle.map()?;
@@ -365,6 +319,7 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "compareAndSet"(3): compare_and_set,
             "increment"(2): increment,
             "getMany"(3): get_many,
+            "getManyTexts"(3): get_many_texts,
             "hasMany"(3): has_many,
             "setMany"(4): set_many,
             "deleteMany"(2): delete_many,
@@ -372,6 +327,7 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "capacity"(0): capacity,
             "clear"(0): clear,
             "cursor"(0): cursor,
+            "textCursor"(2): text_cursor,
             "openViews"(1): open_views,
             "view"(1): view,
             "renewView"(1): renew_view,

@@ -24,7 +24,12 @@ pub struct Page {
 impl Page {
     /// The entries' keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.entries.iter().map(|&(key, value, end)| (&self.bytes[key..value], &self.bytes[value..end]))
+        self.iter_from(0)
+    }
+
+    /// The same without the first so many.
+    pub fn iter_from(&self, first: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.entries.get(first..).unwrap_or_default().iter().map(|&(key, value, end)| (&self.bytes[key..value], &self.bytes[value..end]))
     }
 
     #[must_use]
@@ -62,15 +67,18 @@ impl Cursor {
         while let Some(shard) = instance.shards.get(self.shard) {
             let next = shard.scan(self.position, &mut self.portion)?;
             self.go_on(next);
+            // The portion's memory is the page's from here on, and the other way round.
+            std::mem::swap(&mut page.bytes, &mut self.portion.bytes);
             for (key, value) in &self.portion.entries {
-                let start = page.bytes.len();
-                page.bytes.extend_from_slice(&self.portion.bytes[key.clone()]);
-                let middle = page.bytes.len();
-                match value {
-                    Copied::Inline(range) => page.bytes.extend_from_slice(&self.portion.bytes[range.clone()]),
-                    Copied::Extent(file, descriptor) => shard.read_extent(file, descriptor, &mut page.bytes)?,
-                }
-                page.entries.push((start, middle, page.bytes.len()));
+                let end = match value {
+                    Copied::Inline(range) => range.end,
+                    // The last of its portion: what is read stands right behind its key.
+                    Copied::Extent(file, descriptor) => {
+                        shard.read_extent(file, descriptor, &mut page.bytes)?;
+                        page.bytes.len()
+                    }
+                };
+                page.entries.push((key.start, key.end, end));
             }
             if !page.is_empty() {
                 return Ok(true);

@@ -11,6 +11,9 @@ use std::fs::File;
 /// A portion is about this many bytes.
 const PORTION: usize = 256 << 10;
 
+/// Records whose cache misses overlap: they lie all over the log.
+const AHEAD: usize = 16;
+
 /// How far an iteration of one shard has come: all hashes below this prefix are done. Tables may split and join between
 /// two steps; hashes do not move, so each key that stays is met exactly once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,6 +92,8 @@ impl Shard {
         entries.sort_unstable();
         let mut rest = entries.as_slice();
         let mut full = false;
+        let mut ahead = entries.iter().map(|&(_, place)| RecordRef(place));
+        ahead.by_ref().take(AHEAD).for_each(|place| self.log.prefetch(place, guard));
         while let Some(&(prefix, _)) = rest.first() {
             if full {
                 return Ok(Some(Position { prefix }));
@@ -96,6 +101,9 @@ impl Shard {
             // Equal hashes go together: a position stands between hashes.
             let equal = rest.partition_point(|&(other, _)| other == prefix);
             for &(_, place) in &rest[..equal] {
+                if let Some(place) = ahead.next() {
+                    self.log.prefetch(place, guard);
+                }
                 let record = self.log.record(RecordRef(place), guard)?;
                 if !record.header.kind.is_put() {
                     return Err(self.damage("a slot names a record that is not a put"));
