@@ -5,6 +5,8 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
 import * as fc from 'fast-check'
 import { arch, DiskMap, native } from '../../index.js'
@@ -43,15 +45,20 @@ async function ask(args, lines = []) {
   const input = lines.length === 0 ? 'ignore' : 'pipe'
   const child = spawn(program, args, { stdio: [input, 'pipe', 'inherit'] })
   const closed = once(child, 'close')
-  let output = ''
-  child.stdout?.setEncoding('utf8').on('data', (text) => (output += text))
-  child.stdin?.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  // Line by line both ways: all lines together may be longer than a string can be.
+  if (child.stdin !== null) {
+    const texts = function* () {
+      for (const line of lines) yield `${JSON.stringify(line)}\n`
+    }
+    Readable.from(texts()).pipe(child.stdin)
+  }
+  /** @type {Line[]} */
+  const answers = []
+  for await (const line of createInterface(/** @type {Readable} */ (child.stdout)))
+    if (line !== '') answers.push(JSON.parse(line))
   const [code] = await closed
   if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}`)
-  return output
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line))
+  return answers
 }
 
 /** @param {string} text of a schema */

@@ -111,7 +111,7 @@ async function fuzz() {
 
 /** @param {string[]} [args] */
 async function histories(args = []) {
-  return rig(await run(process.execPath, ['__test__/rigs/histories.mjs', ...args]))
+  return rig(await run(process.execPath, ['__test__/rigs/histories.mjs', ...args], { minutes: 60 }))
 }
 
 /** @param {string[]} [args] */
@@ -133,7 +133,9 @@ async function archBothWays(args = []) {
   const built = await cargo(['build', ...RIG.slice(1), '--bin', 'arch'])
   if (built.code !== 0) return check(built)
   const program = resolve(root, process.env['CARGO_TARGET_DIR'] ?? 'target', 'release', 'arch')
-  return rig(await run(process.execPath, ['__test__/rigs/arch.mjs', program, ...args]))
+  return rig(
+    await run(process.execPath, ['__test__/rigs/arch.mjs', program, ...args], { minutes: 60 }),
+  )
 }
 
 /** @param {string} file @param {string[]} [args] */
@@ -430,7 +432,7 @@ export const longParts = [
     name: 'linearizability-long',
     what: 'the histories of many more rounds',
     needs: 'build',
-    run: () => histories(['--rounds', '25000']),
+    run: () => histories(['--rounds', '10000']),
   },
   {
     name: 'arch-long',
