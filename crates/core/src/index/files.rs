@@ -3,7 +3,7 @@
 use super::table::Table;
 use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, file_len};
 use crate::layout::file::Kind;
-use crate::layout::table::{MAX_TABLES, MIN_TABLES, TABLE, TableRef, index_len};
+use crate::layout::table::{FULL, MAX_TABLES, MIN_TABLES, TABLE, TableRef, index_len};
 use crate::layout::{head, names};
 use crate::medium::{Medium, Page};
 use crate::mem::{Bits, Guard, Region, Slots, enter};
@@ -14,6 +14,9 @@ use std::sync::atomic::Ordering;
 
 /// Far more files than tables for 2^40 entries need.
 const MAX_FILES: u64 = 1 << 16;
+
+/// From so many entries a table on all tables are about to split: hashes fill them evenly, so that they get there together.
+const WAVE: u64 = FULL as u64 / 5 * 4;
 
 /// A file of tables.
 #[derive(Debug)]
@@ -186,22 +189,46 @@ impl Index {
         Error::corrupt(format_args!("{what} (index of shard {})", self.shard)).of_index()
     }
 
-    /// The number of tables in the next index file: an eighth of what there is.
-    fn next_tables(&self) -> usize {
+    /// An eighth of the tables that there are.
+    fn an_eighth(&self) -> usize {
         let page = self.page();
         let tables = page.load(head::TABLES) + page.load(head::FREE_COUNT);
         (tables as usize / 8).clamp(MIN_TABLES, MAX_TABLES)
     }
 
-    /// Makes the next index file. Ahead of need by the background, else by the call that needs it.
-    pub(super) fn make_file(&self, tables: usize, background: bool) -> Result<()> {
+    /// How many tables the next file is to have; `None` while enough are left. Ahead of a wave of splits that is as many as
+    /// the wave takes: it is over in a moment, and no file could be made as fast as it uses them up.
+    fn wanted_tables(&self, guard: &Guard) -> Option<usize> {
+        let page = self.page();
+        let next = TableRef::from_word(page.load(head::ALLOCATE))?;
+        // A file that nobody has mapped yet is one that nobody was short of.
+        let tables_in = |number: usize| Some(self.files.load(number, guard)?.tables);
+        let current = tables_in(next.file)?;
+        let mut ahead = 0;
+        for number in next.file + 1..page.load(head::NEXT_INDEX) as usize {
+            ahead += tables_in(number)?;
+        }
+        // Free tables are used before new ones.
+        let left = current.saturating_sub(next.number) + page.load(head::FREE_COUNT) as usize + ahead;
+        let tables = page.load(head::TABLES);
+        if page.load(head::ENTRIES) >= tables.saturating_mul(WAVE) {
+            let tables = tables as usize;
+            return (left < tables / 3 * 2).then(|| (tables - left).clamp(MIN_TABLES, MAX_TABLES));
+        }
+        (ahead == 0 && left <= current / 4).then(|| self.an_eighth())
+    }
+
+    /// Makes the next index file, if one is wanted. Ahead of need by the background, else by the call that needs it, which
+    /// waits for a small one only.
+    fn make_file(&self, background: bool, guard: &Guard) -> Result<()> {
         let _mapping = self.mapping.lock();
         let page = self.page();
-        let number = page.load(head::NEXT_INDEX);
         let current = TableRef::from_word(page.load(head::ALLOCATE)).map_or(0, |table| table.file as u64 + 1);
-        if number > current {
-            return Ok(());
-        }
+        let wanted = match background {
+            true => self.wanted_tables(guard),
+            false => (page.load(head::NEXT_INDEX) <= current).then(|| self.an_eighth()),
+        };
+        let Some(tables) = wanted else { return Ok(()) };
         // On a disk that is nearly full the spare comes first: deletes need it, and an index file may be what keeps it from
         // being made whole again.
         self.medium.spare.ensure(&self.medium, 0)?;
@@ -235,24 +262,17 @@ impl Index {
         Ok(files)
     }
 
-    /// The background's part: the next file is made when three quarters of the current one are used.
+    /// The background's part.
     pub fn make_ahead(&self) -> Result<()> {
         let guard = enter();
         if self.wants_file(&guard) {
-            self.make_file(self.next_tables(), true)?;
+            self.make_file(true, &guard)?;
         }
         Ok(())
     }
 
     pub fn wants_file(&self, guard: &Guard) -> bool {
-        let page = self.page();
-        let Some(next) = TableRef::from_word(page.load(head::ALLOCATE)) else { return false };
-        if page.load(head::NEXT_INDEX) > next.file as u64 + 1 {
-            return false;
-        }
-        // Free tables are used before new ones.
-        let used = next.number.saturating_sub(page.load(head::FREE_COUNT) as usize);
-        self.files.load(next.file, guard).is_some_and(|file| used >= file.tables * 3 / 4)
+        self.wanted_tables(guard).is_some()
     }
 
     /// The next table never used yet; makes a file when the current one is used up.
@@ -264,7 +284,7 @@ impl Index {
         let following = next.file + 1;
         if self.page().load(head::NEXT_INDEX) <= following as u64 {
             self.medium.waits.fetch_add(1, Ordering::Relaxed);
-            self.make_file(self.next_tables(), false)?;
+            self.make_file(false, guard)?;
         }
         Ok(TableRef { file: following, number: 0 })
     }

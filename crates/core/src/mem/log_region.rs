@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The header's length: the only part of a segment that is reached as words.
 const HEADER: usize = 64;
+const PAGE: usize = 4096;
+/// Fewer pages are synced as they are.
+const WORTH_UNMAPPING: usize = 4 * PAGE;
 /// Header, key and value of about a hundred bytes; the processor's own prefetching follows longer ones.
 const LINES_OF_A_RECORD: usize = 3;
 
@@ -103,7 +106,13 @@ impl LogRegion {
         self.region.file_id()
     }
 
+    /// Makes the bytes of the range durable. Nothing is written to them any more, but to the page on which the log ends.
     pub fn sync(&self, offset: usize, len: usize) -> io::Result<()> {
+        let first = offset / PAGE * PAGE;
+        let whole = ((offset + len) / PAGE * PAGE).saturating_sub(first);
+        if whole >= WORTH_UNMAPPING {
+            self.region.unmap_pages(first, whole);
+        }
         self.region.sync(offset, len)
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Region {
     /// The same. None for memory that no file stands behind.
     watch: Option<Watch>,
     map: MmapRaw,
+    /// Stores reach a file.
+    shared: bool,
     file: FileId,
 }
 
@@ -49,7 +51,7 @@ impl Region {
         let watch = Watch::new(map.as_ptr() as usize, map.len(), access != Access::ReadOnly);
         let reaches = Some(file).filter(|_| access == Access::Shared);
         let traced = trace::Mapping::new(reaches, map.as_ptr(), map.len());
-        Ok(Region { _traced: traced, watch: Some(watch), map, file: sys::file_id(file)? })
+        Ok(Region { _traced: traced, watch: Some(watch), map, shared: reaches.is_some(), file: sys::file_id(file)? })
     }
 
     /// A part of a file, from a multiple of the page size on, in a private mapping.
@@ -59,7 +61,7 @@ impl Region {
         let map: MmapRaw = unsafe { MmapOptions::new().offset(offset as u64).len(len).map_copy(file)? }.into();
         let watch = Watch::new(map.as_ptr() as usize, map.len(), true);
         let traced = trace::Mapping::new(None, map.as_ptr(), map.len());
-        Ok(Region { _traced: traced, watch: Some(watch), map, file: sys::file_id(file)? })
+        Ok(Region { _traced: traced, watch: Some(watch), map, shared: false, file: sys::file_id(file)? })
     }
 
     /// Whom to tell when a page of the file is not there any more.
@@ -78,7 +80,7 @@ impl Region {
     pub fn anonymous(len: usize) -> io::Result<Region> {
         let map: MmapRaw = MmapMut::map_anon(len)?.into();
         let traced = trace::Mapping::new(None, map.as_ptr(), map.len());
-        Ok(Region { _traced: traced, watch: None, map, file: FileId::default() })
+        Ok(Region { _traced: traced, watch: None, map, shared: false, file: FileId::default() })
     }
 
     pub fn len(&self) -> usize {
@@ -126,6 +128,19 @@ impl Region {
         }
         begun.mapped(self.map.as_ptr().wrapping_add(offset), len);
         Ok(())
+    }
+
+    /// Takes the range's pages out of the process, all at once; they stay in memory, and whoever touches one has it again. A
+    /// sync protects every page against unseen stores, and each one that is mapped costs an interrupt of every processor
+    /// that runs a thread of the process. Best effort.
+    pub fn unmap_pages(&self, offset: usize, len: usize) {
+        #[cfg(target_os = "linux")]
+        if self.shared && len > 0 {
+            // SAFETY: the mapping shares the pages of a file's cache, which keep every store: they read after it as before.
+            let _ = unsafe { self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, len) };
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (self.shared, offset, len);
     }
 
     /// Brings a range's pages in for writing, in bulk: a fault for each of them costs four times as much. Best effort.

@@ -14,10 +14,12 @@ use crate::rules::{Rule, holds};
 use crate::{Code, Result};
 use std::time::{Duration, Instant};
 
-/// A step holds the lock no longer than this.
+/// A step holds the lock no longer than this, and ends sooner when a call waits for the lock.
 const STEP: Duration = Duration::from_micros(50);
-/// Records between two looks at the clock.
+/// Records between two looks at the clock, and at who waits.
 const BATCH: usize = 16;
+/// A call that waits gets the lock before the next step, if it takes it within so many looks.
+const PATIENCE: usize = 200;
 
 /// The segment being emptied, and how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,13 @@ impl Shard {
     pub fn compact(&self, effort: Effort) -> Result<Progress> {
         if !self.is_written() || self.medium.check_writable().is_err() {
             return Ok(Progress::Idle);
+        }
+        // Whoever unlocks is the first to lock again, unless it lets the others.
+        for _ in 0..PATIENCE {
+            if !self.is_waited_for() {
+                break;
+            }
+            std::thread::yield_now();
         }
         let guard = enter();
         self.checked(self.compact_under(effort, &guard))
@@ -198,12 +207,13 @@ impl Shard {
     fn work_within(&self, writer: &mut Writer, time: Duration, may_grow: bool, guard: &Guard) -> Result<()> {
         let started = Instant::now();
         loop {
+            self.fetch_slots(writer, guard);
             for _ in 0..BATCH {
                 let Some(victim) = writer.victim else { return Ok(()) };
                 self.empty_one(writer, victim, may_grow, guard)?;
             }
             // A trace is to be the same whatever the clock says.
-            if started.elapsed() >= time || trace::is_on() {
+            if self.is_waited_for() || started.elapsed() >= time || trace::is_on() {
                 return Ok(());
             }
         }
@@ -216,6 +226,21 @@ impl Shard {
             self.empty_one(writer, victim, false, guard)?;
         }
         Ok(())
+    }
+
+    /// Has the processor fetch the slots of the victim's next records, all of them before the first is looked at. What is
+    /// wrong is met by whoever empties the record.
+    fn fetch_slots(&self, writer: &Writer, guard: &Guard) {
+        let Some(victim) = writer.victim else { return };
+        let Ok(segment) = self.log.segment(victim.index, guard) else { return };
+        let mut offset = victim.offset;
+        for _ in 0..BATCH {
+            let Some(record) = segment.raw(offset, self.align()) else { return };
+            if record.header.kind != Type::Pad {
+                self.look_ahead(self.medium.keys.hash(record.key()), true, guard);
+            }
+            offset += record.len();
+        }
     }
 
     /// Moves or drops the victim's next record.

@@ -69,6 +69,8 @@ pub(crate) struct Shard {
     index: Index,
     log: Log,
     writer: RwLock<Writer>,
+    /// Calls that wait for the lock. A hint: compaction ends its step for them.
+    waiting: AtomicUsize,
     extents: Mutex<Extents>,
     /// Up to here the tail's pages were brought in, as a tail reference; the background moves it on.
     prefaulted: AtomicUsize,
@@ -139,6 +141,7 @@ impl Shard {
             medium,
             writer: RwLock::new(Writer::default()),
             extents: Mutex::new(Extents::default()),
+            waiting: AtomicUsize::new(0),
             prefaulted: AtomicUsize::new(0),
             quarantine: quarantine::Quarantine::default(),
         }
@@ -316,10 +319,23 @@ impl Shard {
 
     /// The lock for a change. What a panic under it leaves is not served any more.
     fn lock(&self) -> Result<Locked<'_>> {
-        let writer = self.writer.write();
+        let writer = self.writer.try_write().unwrap_or_else(|| self.wait_for_lock());
         self.check_open()?;
         self.check_pages()?;
         Ok(Locked { shard: self, writer })
+    }
+
+    #[cold]
+    fn wait_for_lock(&self) -> RwLockWriteGuard<'_, Writer> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let writer = self.writer.write();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        writer
+    }
+
+    fn is_waited_for(&self) -> bool {
+        // Relaxed: who is seen late waits for a step of compaction, and that is short.
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// The lock for what makes changes durable, which goes on while the map closes.

@@ -87,7 +87,18 @@ impl Shard {
         Hint(place)
     }
 
-    /// The same for the record that the search is likely to end at.
+    /// Has the processor fetch what a change of the key will touch, while the caller makes ready what is to be stored. It
+    /// looks again under the lock: nothing counts that was seen before.
+    #[inline]
+    pub fn fetch_for_change<R>(&self, hash: u64, meanwhile: impl FnOnce() -> R) -> R {
+        let guard = enter();
+        let hint = self.look_ahead(hash, true, &guard);
+        let made = meanwhile();
+        self.prefetch_record(&hint, hash, &guard);
+        made
+    }
+
+    /// Has the processor fetch the record that the search is likely to end at.
     #[inline]
     pub fn prefetch_record(&self, hint: &Hint<'_>, hash: u64, guard: &Guard) {
         if let Some(place) = hint.0

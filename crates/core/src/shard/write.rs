@@ -124,13 +124,21 @@ impl Shard {
         Ok((if is_new { Change::Inserted } else { Change::Updated }, kept))
     }
 
-    /// Removes a key by appending a tombstone.
-    pub fn remove(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<Changed> {
+    /// Removes a key by appending a tombstone, whose body has the sum.
+    pub fn remove(&self, hash: u64, key: &[u8], sum: u64, expect: Expect, keep: Keep) -> Result<Changed> {
         let guard = enter();
-        self.checked(self.remove_under(hash, key, expect, keep, &guard))
+        self.checked(self.remove_under(hash, key, sum, expect, keep, &guard))
     }
 
-    fn remove_under(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep, guard: &Guard) -> Result<Changed> {
+    fn remove_under(
+        &self,
+        hash: u64,
+        key: &[u8],
+        sum: u64,
+        expect: Expect,
+        keep: Keep,
+        guard: &Guard,
+    ) -> Result<Changed> {
         let mut writer = self.lock_for_write()?;
         if !self.is_written() {
             let change = if matches!(expect, Expect::Seq(Some(_))) { Change::Lost } else { Change::Absent };
@@ -141,7 +149,6 @@ impl Shard {
             return Ok((Change::Lost, None));
         }
         let Some(old) = found.2 else { return Ok((Change::Absent, None)) };
-        let sum = self.medium.keys.body_sum(key, &[]);
         let header = Header { kind: Type::Tombstone, seq: 0, key_len: key.len(), value_len: 0, body_sum: sum };
         let length = header.len(self.align());
         let purpose = Purpose::Delete { segment: old.place.segment(), length: old.len() as u64 };
