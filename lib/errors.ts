@@ -77,6 +77,8 @@ export class DiskMapError extends Error {
   declare readonly stored?: number
 
   /**
+   * For code that stands in for a map; the library makes its own.
+   *
    * @param code What went wrong.
    * @param message A sentence that says what to do.
    * @param options `cause`: what led to it.
