@@ -1,6 +1,6 @@
 // A stream without its duplicates. A Set ends at 16,777,216 keys and takes V8's memory for each; a map on disk does neither.
 //   node examples/dedup.mjs              20,000 different keys
-//   node examples/dedup.mjs 17000000     more than a Set can hold; takes some minutes and 1.5 GiB of disk
+//   node examples/dedup.mjs 17000000     more than a Set can hold; takes a minute or more and 1.5 GiB of disk
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
