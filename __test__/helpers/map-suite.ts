@@ -60,12 +60,13 @@ export function casesFor({ standIn, make }: Subject): Case[] {
   return cases
 }
 
-/** DiskMap, each opened in a directory of its own. */
+/** DiskMap, each in a directory of its own. An open and a close wait for the disk, so each serves again once it is emptied. */
 export class DiskMaps implements Subject {
   readonly standIn: unknown = DiskMap
   readonly #home: string
   readonly #value: ValueCodec<unknown> | undefined
-  readonly #open: DiskMap<unknown, unknown>[] = []
+  readonly #used: DiskMap<unknown, unknown>[] = []
+  readonly #free: DiskMap<unknown, unknown>[] = []
   #made = 0
 
   constructor(home: string, value?: ValueCodec<unknown>) {
@@ -74,14 +75,30 @@ export class DiskMaps implements Subject {
   }
 
   readonly make = (pairs?: Iterable<[unknown, unknown]>): unknown => {
-    const options = { shards: 1, flushInterval: false, value: this.#value } as const
-    const map = DiskMap.open(join(this.#home, `${this.#made++}`), options)
-    this.#open.push(map)
+    const map = this.#free.pop() ?? this.#open()
+    this.#used.push(map)
     return pairs === undefined ? map : map.setMany(pairs)
   }
 
-  closeAll(): void {
-    for (const map of this.#open.splice(0)) map.close()
+  #open(): DiskMap<unknown, unknown> {
+    const options = { shards: 1, flushInterval: false, value: this.#value } as const
+    return DiskMap.open(join(this.#home, `${this.#made++}`), options)
+  }
+
+  /** Takes the maps of a case back. */
+  release(): void {
+    for (const map of this.#used.splice(0)) {
+      map.clear()
+      // One case makes another class of its map.
+      if (Object.getPrototypeOf(map) === DiskMap.prototype) this.#free.push(map)
+      else map.close()
+    }
+  }
+
+  /** Closes them all: those that come have other hash keys. */
+  renew(): void {
+    this.release()
+    for (const map of this.#free.splice(0)) map.close()
   }
 }
 
