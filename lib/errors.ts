@@ -10,7 +10,8 @@ import { getSystemErrorName } from 'node:util'
  * - `ERR_NOT_A_MAP`: the path is a file, or a directory with something else in it.
  * - `ERR_NOT_FOUND`: the directory, or with `create: false` the map, does not exist.
  * - `ERR_IO`: the system refused to read, write or sync; the errno is in `cause`.
- * - `ERR_FILE_GONE`: the map's directory, or its file `HEAD`, was removed or replaced while the map was open.
+ * - `ERR_FILE_GONE`: the map's directory, or a file in it, was removed or replaced while the map was open. What it holds can
+ *   still be read: copy it to a new map.
  * - `ERR_FS_UNSUPPORTED`: the file system cannot hold a map (network file system, no locks).
  * - `ERR_CLOSED`: the map was closed.
  * - `ERR_READ_ONLY`: the map was opened with `readOnly`, or became read-only after a failed sync.
@@ -77,6 +78,8 @@ export class DiskMapError extends Error {
   declare readonly stored?: number
 
   /**
+   * For code that stands in for a map; the library makes its own.
+   *
    * @param code What went wrong.
    * @param message A sentence that says what to do.
    * @param options `cause`: what led to it.

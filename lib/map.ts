@@ -41,7 +41,10 @@ export interface DiskMap<
   V,
   out Allows extends CodecVerb = CodecVerb,
   out Viewed = unknown,
-> extends AtomicVerbs<K, V, Allows> {}
+> extends AtomicVerbs<K, V, Allows> {
+  /** Iterates over the entries: the same function as {@link DiskMap.entries}, as in `Map`. */
+  [Symbol.iterator](): MapIterator<[K, V]>
+}
 // oxlint-enable typescript/no-unsafe-declaration-merging, no-unused-vars
 
 /**
@@ -75,6 +78,15 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
       value: 'DiskMap',
       configurable: true,
     })
+    Object.defineProperty(this.prototype, Symbol.iterator, {
+      value: this.prototype.entries,
+      writable: true,
+      configurable: true,
+    })
+    // As in Map: what may be left out does not count.
+    for (const verb of [this.prototype.get, this.prototype.forEach]) {
+      Object.defineProperty(verb, 'length', { value: 1, configurable: true })
+    }
   }
 
   readonly #verbs: Verbs<K, V>
@@ -391,11 +403,6 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
   /** Iterates over the values; see {@link DiskMap.entries}. */
   values(): MapIterator<V> {
     return this.#iterate('values')
-  }
-
-  /** Iterates over the entries; see {@link DiskMap.entries}. */
-  [Symbol.iterator](): MapIterator<[K, V]> {
-    return this.#iterate('entries')
   }
 
   /**

@@ -59,7 +59,14 @@ export interface DiskMapOptions<K, V> {
    * no table of the index is split and no file is made. Whole numbers; together at most 2^31 entries and about 800 MiB for
    * each shard. Counts when the map is made. Default: none; a map grows as it is filled.
    */
-  capacity?: { entries?: number | undefined; bytes?: number | undefined } | undefined
+  capacity?:
+    | {
+        /** How many entries. Default: 0. */
+        entries?: number | undefined
+        /** How many bytes of keys and values, as their codecs store them, without headers. Default: 0. */
+        bytes?: number | undefined
+      }
+    | undefined
   /**
    * Overwrite values and keys that were replaced or removed, with zeros and on the disk, before their blocks are given back:
    * when their segment is freed, which may be long after the removal. `await map.compact()` frees all of them, and

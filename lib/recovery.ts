@@ -13,7 +13,7 @@ export interface DiskMapRecovery {
   readonly dropped: number
   /** The same for each shard. */
   readonly shards: readonly ShardRecovery[]
-  /** How long it took, without the sync that ends a rebuild. */
+  /** How long it took, in milliseconds, without the sync that ends a rebuild. */
   readonly milliseconds: number
 }
 

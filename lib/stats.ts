@@ -2,60 +2,68 @@ import type { DiskMapRecovery } from './recovery.js'
 import type { Damage } from './verify.js'
 
 /**
- * What a map holds and uses, over all threads. Sizes are in bytes. Taken part by part: while others write, not of one
- * moment.
+ * What a map holds and uses, over all threads: plain data, made at the call. Every number is an integer, and counts or bytes
+ * as its field says. Taken part by part: while others write, not of one moment.
+ *
+ * On disk are `logBytes`, `extentBytes`, `indexBytes`, `spareBytes` and `pinnedBytes`, and a few pages besides.
  */
 export interface DiskMapStats {
-  /** Entries; the same as `size`. */
+  /** How many entries there are; the same as `size`. */
   readonly entries: number
-  /** Parts of the map that have a writers' lock of their own. */
+  /** How many parts the map has, each with a writers' lock of its own: the option `shards`, for good. */
   readonly shards: number
-  /** Records of the entries, their headers and padding included. */
+  /** Bytes of the entries' records in the log: key, value, 24 bytes of header, padding. A long value is in `extentBytes`. */
   readonly liveBytes: number
-  /** What compaction can give back of the segments in use: records that were replaced or removed. */
+  /** Bytes of records that were replaced or removed, in segments in use: what compaction can give back. */
   readonly deadBytes: number
-  /** Records of deletions that must be kept for now. */
+  /** Bytes of the records of deletions that must be kept for now, so that what they removed does not come back. */
   readonly tombstoneBytes: number
-  /** The log on disk: every segment, used, emptied or made ahead. */
+  /** Bytes of the log on disk: every segment, in use, emptied or made ahead. Without `spareBytes` and `pinnedBytes`. */
   readonly logBytes: number
-  /** The most that `logBytes` may be once compaction is idle: twice `liveBytes` and two segments for each shard. */
+  /**
+   * The bytes that `logBytes` is at most, once compaction is idle: twice `liveBytes`, and two segments for each shard. It
+   * moves with the content.
+   */
   readonly logBound: number
-  /** Segments that wait for a checkpoint before they are removed. */
+  /** Bytes of segments in which nothing is needed any more, and which go with the next checkpoint. Part of `logBytes`. */
   readonly emptiedBytes: number
-  /** Segments in use. */
+  /** How many segments (files of the log) are in use. */
   readonly segments: number
-  /** The largest of them. */
+  /** Bytes of the largest of them. */
   readonly largestSegment: number
-  /** The index on disk. */
+  /** Bytes of the index on disk. */
   readonly indexBytes: number
-  /** The most that `indexBytes` may be. */
+  /**
+   * The bytes that `indexBytes` is at most: 48 for each entry of the most that there were since the last `compact`, or that
+   * the map was made for, and 128 KiB for each shard that was written.
+   */
   readonly indexBound: number
-  /** Tables of the index. */
+  /** How many tables the index has; each has 16 KiB. */
   readonly tables: number
-  /** Slots in those tables. */
+  /** How many slots those have, 1,020 each. An entry takes one. */
   readonly slots: number
-  /** Values in files of their own. */
+  /** Bytes of values above 256 KiB, which have files of their own; of those that are there, not of replaced ones. */
   readonly extentBytes: number
   /**
-   * Segments and long values that are held in place: by views that have not ended, in each thread that has some, and by
+   * How many segments and long values are held in place: by views that have not ended, in each thread that has some, and by
    * references of Rust into segments that were freed.
    */
   readonly pins: number
-  /** Segments that were freed and whose room is given back only when nobody holds them any more. */
+  /** Bytes of segments that were freed and whose room is given back only when nobody holds them any more. */
   readonly pinnedBytes: number
-  /** The segment that is kept for deletes on a full disk. */
+  /** Bytes of the segment that is kept for deletes and compaction on a full disk. */
   readonly spareBytes: number
-  /** Calls that had to make a file themselves, because the background was late. */
+  /** How many calls, since the map was opened, had to make a file themselves, because the background was late. */
   readonly waits: number
-  /** Checkpoints since the map was opened. */
+  /** How many checkpoints were written since the map was opened, by flushes and to free segments. */
   readonly checkpoints: number
-  /** Tells two openings of one directory apart. */
+  /** A number below 2^53, drawn by lot, that tells this opening of the directory from every other; as in {@link DiskMapHandle}. */
   readonly instance: number
-  /** Where the map was first opened in this process. */
+  /** Where the map was first opened in this process: an absolute path. */
   readonly path: string
   /**
-   * What the open found damaged, with `onCorrupt: 'quarantine'`; of more than 1,000 places the first. Keys are given as they
-   * are stored.
+   * What the open found damaged, with `onCorrupt: 'quarantine'`; else empty. Of more than 1,000 places the first. Keys are
+   * given as they are stored.
    */
   readonly damage: readonly Damage<Uint8Array>[]
   /** What opening the map had to do. */

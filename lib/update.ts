@@ -10,7 +10,10 @@ declare const deleted: unique symbol
 
 // Not a unique symbol: TypeScript widens the result of `() => DELETE` to symbol when it tries the overloads.
 /** The type of {@link DELETE}. */
-export type Delete = symbol & { readonly [deleted]: true }
+export type Delete = symbol & {
+  /** @internal */
+  readonly [deleted]: true
+}
 
 /** What the function of `update` returns to remove the key; the same symbol in every copy of the package. */
 export const DELETE: Delete = Symbol.for('opendiskmap.DELETE') as Delete

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './program.js'
@@ -20,4 +21,15 @@ export function installCopy(dir: string): string {
   // What programs in TypeScript need besides.
   symlinkSync(join(root, 'node_modules', '@types'), join(dir, 'node_modules', '@types'), 'dir')
   return target
+}
+
+/** What the compiler says to the files of a project, in strict mode. */
+export function compile(dir: string, ...args: string[]): string {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const strict = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess']
+  const { stdout, stderr } = spawnSync(process.execPath, [tsc, ...strict, ...args], {
+    cwd: dir,
+    encoding: 'utf8',
+  })
+  return stdout + stderr
 }

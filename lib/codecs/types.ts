@@ -18,8 +18,9 @@ export type CodecVerb = 'compareAndSet' | 'increment'
 export interface KeyCodec<K> {
   /** The name that is stored with the map. */
   readonly name: string
+  /** @internal */
   readonly [codecBrand]: string
-  // Both ways, so that KeyCodec<number> is neither a KeyCodec<number | string> nor the reverse.
+  /** @internal Both ways, so that KeyCodec<number> is neither a KeyCodec<number | string> nor the reverse. */
   readonly [keyType]?: (key: K) => K
 }
 
@@ -59,9 +60,9 @@ export interface ValueCodec<V, Allows extends CodecVerb = never, Viewed = unknow
   encode(value: V, sink: Sink): Uint8Array | void
   /** Reads a value from its bytes. The Buffer may be kept and changed, unless `borrows` is true. */
   decode(bytes: Buffer): V
-  // Only in the types. The way round that lets a codec which allows more stand in for one that allows less.
+  /** @internal Only in the types. The way round that lets a codec which allows more stand in for one that allows less. */
   readonly [allowedVerbs]?: (verb: Allows) => void
-  // Only in the types: what a view's `value` is, if it is not what `get` gives; unknown: that.
+  /** @internal Only in the types: what a view's `value` is, if it is not what `get` gives; unknown: that. */
   readonly [viewedType]?: () => Viewed
 }
 

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { programsOf } from './doc-programs.mjs'
 import { npm, root, run, tool } from './run.mjs'
 import { addonFile } from './setup.mjs'
 
@@ -138,11 +139,10 @@ export async function checkPackage(report) {
  * @returns {Record<string, string>}
  */
 function readmeExamples() {
-  const text = readFileSync(join(root, 'README.md'), 'utf8')
-  const examples = Array.from(text.matchAll(/```ts\n(.*?)```/gs), ([, example = '']) => example)
+  const examples = programsOf('README.md')
   if (examples.length === 0) throw new Error('README.md has no example')
   return Object.fromEntries(
-    examples.map((example, i) => [`example ${i + 1} of README.md.mjs`, example]),
+    examples.map(({ text }, i) => [`example ${i + 1} of README.md.mjs`, text]),
   )
 }
 

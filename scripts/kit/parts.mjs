@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
+import { makeReference } from './docs.mjs'
 import { checkPackage } from './package.mjs'
 import { cargo, root, run, tool } from './run.mjs'
 import { threadSanitizer } from './sanitizer.mjs'
@@ -211,6 +212,12 @@ export const parts = [
     needs: 'packages',
     run: async () =>
       check(await tool('prettier/bin/prettier.cjs', ['--check', '.'], { show: 'failure' })),
+  },
+  {
+    name: 'docs',
+    what: 'the API reference: every public name has its documentation, every link leads somewhere',
+    needs: 'packages',
+    run: makeReference,
   },
   {
     name: 'ava',
