@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
+import { checkInstructions } from './instructions.mjs'
 import { checkPackage } from './package.mjs'
 import { cargo, root, run, tool } from './run.mjs'
 import { threadSanitizer } from './sanitizer.mjs'
@@ -234,6 +235,12 @@ export const parts = [
     what: 'values of schemas, from Node to rkyv and back',
     needs: 'build',
     run: () => archBothWays(),
+  },
+  {
+    name: 'instructions',
+    what: 'the hottest paths of the engine take no more instructions than they did',
+    needs: 'packages',
+    run: () => checkInstructions(),
   },
   {
     name: 'step',
