@@ -19,7 +19,7 @@ export const views = {
   share: 1,
   rows: STORED.flatMap((stored) => KIB.map((kib) => row(kib, stored))),
   wanted: Object.fromEntries(
-    STORED.map((stored) => [row(64, stored), { against: 'lmdb', atMost: 0.1 }]),
+    STORED.map((stored) => [row(64, stored), [{ against: 'lmdb', atMost: 0.1 }]]),
   ),
   notes: [
     '`view` of this library, `getBinaryFast` of lmdb, which copies into memory of its own. Every key as a string that was never hashed.',

@@ -62,10 +62,13 @@ async function counted(program, path, entries) {
 /** @param {string} program @returns {Promise<Instructions>} */
 async function countAll(program) {
   const list = await says(program, ['--list'])
-  const paths = (list ?? '').trim().split('\n').map((line) => {
-    const [, entries = '', path = ''] = /^(\d+) (.+)$/.exec(line) ?? []
-    return { path, entries: Number(entries) }
-  })
+  const paths = (list ?? '')
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [, entries = '', path = ''] = /^(\d+) (.+)$/.exec(line) ?? []
+      return { path, entries: Number(entries) }
+    })
   if (paths.some(({ path }) => path === '')) throw new Error(`${program} --list: ${list}`)
   /** @type {Instructions} */
   const counts = Object.fromEntries(paths.map(({ path }) => [path, NaN]))

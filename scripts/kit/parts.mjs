@@ -469,6 +469,6 @@ export const longParts = [
     needs: 'build',
     // It installs the engines to compare with; one that does not install here is named and left out.
     run: async () =>
-      check(await run(process.execPath, ['scripts/bench.mjs', '--smoke'], { minutes: 20 })),
+      check(await run(process.execPath, ['scripts/bench.mjs', '--smoke'], { minutes: 30 })),
   },
 ]
