@@ -174,7 +174,9 @@ if (!(await answer(tasks))) {
   /** @type {Results} */
   const results = { ...found, tables: [] }
   for (const workload of chosen) {
+    const began = performance.now()
     const measured = await measure(workload, engines, size, place)
+    progress(`${workload.name} took ${((performance.now() - began) / 60_000).toFixed(1)} minutes`)
     results.tables.push(measured)
     const { head, rows, notes } = cells(measured, engines)
     const absent = Object.entries(found.absent).map(([engine, why]) => `${engine}: absent, ${why}`)

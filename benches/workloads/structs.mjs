@@ -23,6 +23,7 @@ export const structs = {
   title: `One field of one of ${STORED.toLocaleString('en-US')} structs of 1 KiB, and whole profiles of four fields`,
   unit: 'ns per operation',
   share: 0.5,
+  rounds: 3,
   rows: ['one field of 1 KiB', 'JSON.parse of the same', 'get, four fields'],
   wanted: {
     'one field of 1 KiB': [{ against: 'lmdb', atMost: 0.33 }],

@@ -52,11 +52,11 @@ function ycsb(letter, reads, wanted) {
     title: `YCSB ${letter}: ${reads} % reads, ${100 - reads} % updates of records of 1,000 characters, zipfian`,
     unit: 'ns of the clock per operation of any thread',
     share: 0.5,
-    calls: 0.4,
+    calls: 0.3,
     rows: Object.keys(threadCounts),
     wanted,
     notes: [
-      'Zipfian constant 0.99, popular records spread over all of them, the same ones in both threads. Each thread does as many operations as there are records, without `--full` 0.4 of it.',
+      'Zipfian constant 0.99, popular records spread over all of them, the same ones in both threads. Each thread does as many operations as there are records, without `--full` 0.3 of it.',
     ],
     takes: (engine) => engine.threads,
     async run(engine, { entries, operations, seed, place }) {
