@@ -53,7 +53,8 @@ async function collected(program, path, times) {
 
 /** For one entry: what two runs of different length differ by, so that what each does once is left out. @param {string} program @param {string} path @param {number} entries */
 async function counted(program, path, entries) {
-  const times = Math.max(1, Math.round(ENTRIES / entries))
+  // Each run has a map of its own, with hashes of its own: of an iteration too few would tell them.
+  const times = Math.max(4, Math.round(ENTRIES / entries))
   const few = await collected(program, path, times)
   const many = await collected(program, path, times * 3)
   return Math.round(((many - few) / (times * 2 * entries)) * 10) / 10
