@@ -1,12 +1,20 @@
-// Writes the tables of docs/benchmarks.md from what `npm run bench -- --json FILE` has kept.
+// Writes the tables and the charts of docs/benchmarks.md from what `npm run bench -- --json FILE` has kept.
 //   node benches/markdown.mjs FILE…    several files: parts of one run on one machine
-import { readFileSync, writeFileSync } from 'node:fs'
-import { cells, heading, IN_MEMORY, ratioTo, ratioToBest, bestPeer } from './kit/results.mjs'
+//   --to FOLDER                        in the place of docs, which stays as it is
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { charts } from './kit/charts.mjs'
+import { goalTable } from './kit/goals.mjs'
+import { bestPeer, IN_MEMORY, ratioTo, ratioToBest } from './kit/results.mjs'
+import { cells, heading } from './kit/tables.mjs'
 
 /** @typedef {import('./kit/results.mjs').Results} Results */
 /** @typedef {import('./kit/results.mjs').Table} Table */
 
-const page = new URL('../docs/benchmarks.md', import.meta.url)
+const docs = fileURLToPath(new URL('../docs', import.meta.url))
+const PAGE = 'benchmarks.md'
 const BEGIN = '<!-- results: written by benches/markdown.mjs -->'
 const END = '<!-- end of results -->'
 
@@ -68,7 +76,7 @@ function losses({ tables }) {
     bestPeer(row) ?? '',
     times.toFixed(2),
   ])
-  const toMap = lost(tables, (row) => ratioTo(row, IN_MEMORY)).map(({ table, row, times }) => [
+  const toMap = lost(tables, (row) => ratioTo(row, [IN_MEMORY])).map(({ table, row, times }) => [
     table.name,
     row.name,
     times.toFixed(2),
@@ -90,10 +98,20 @@ function losses({ tables }) {
   ]
 }
 
-const results = read(process.argv.slice(2))
+/** @param {Results} results @param {string[]} engines */
+function goals({ tables }, engines) {
+  const { head, rows, summary } = goalTable(tables, engines)
+  return rows.length === 0 ? [] : ['### Goals', '', summary, '', ...grid(head, rows), '']
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { to: { type: 'string', default: docs } },
+})
+const results = read(positionals)
 const engines = Object.keys(results.settings)
 const tables = results.tables.flatMap((table) => {
-  const { head, rows } = cells(table, engines)
+  const { head, rows, notes } = cells(table, engines)
   return [
     `### ${table.name}`,
     '',
@@ -101,15 +119,25 @@ const tables = results.tables.flatMap((table) => {
     '',
     ...grid(head, rows),
     '',
-    ...table.notes,
-    '',
+    ...notes.flatMap((note) => [note, '']),
   ]
 })
-const text = readFileSync(page, 'utf8')
+mkdirSync(values.to, { recursive: true })
+const pictures = charts(results.tables, engines).flatMap(({ file, what, svg }) => {
+  writeFileSync(join(values.to, file), svg)
+  return [`![${what}](${file})`, '', `${what}.`, '']
+})
+const text = readFileSync(join(docs, PAGE), 'utf8')
 const from = text.indexOf(BEGIN)
 const to = text.indexOf(END)
 if (from < 0 || to < from) throw new Error('docs/benchmarks.md has no place for the results')
-const written = [BEGIN, '', ...about(results), '', ...tables, ...losses(results), '', END].join(
-  '\n',
-)
-writeFileSync(page, text.slice(0, from) + written + text.slice(to + END.length))
+const parts = [
+  ...about(results),
+  '',
+  ...goals(results, engines),
+  ...pictures,
+  ...tables,
+  ...losses(results),
+]
+const written = [BEGIN, '', ...parts, '', END].join('\n')
+writeFileSync(join(values.to, PAGE), text.slice(0, from) + written + text.slice(to + END.length))

@@ -1,21 +1,25 @@
-// Workloads beside what people use today. Every engine runs in a process of its own, all of them once per round, and ratios
-// are taken within a round.
+// Workloads beside what people use today. Every engine runs in a process of its own, at most once per round, and ratios are
+// taken within a round.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { engineNames, loadEngine, packageOf } from './engines/index.mjs'
+import { engineNames, extentOf, loadEngine, packageOf } from './engines/index.mjs'
 import { peerVersion } from './engines/peer.mjs'
 import { answer, inProcess } from './kit/child.mjs'
+import { goalTable } from './kit/goals.mjs'
 import { machine } from './kit/machine.mjs'
 import { makePlace } from './kit/place.mjs'
 import { progress, table } from './kit/report.mjs'
-import { cells, heading } from './kit/results.mjs'
+import { cells, heading } from './kit/tables.mjs'
 import { openSteps } from './workloads/open.mjs'
 import { workloadOf, workloads } from './workloads/index.mjs'
 
 /** @typedef {import('./kit/results.mjs').Results} Results */
 /** @typedef {import('./kit/results.mjs').Table} Table */
 /** @typedef {import('./workloads/index.mjs').Workload} Workload */
+
+/** How many calls of a kind the engines have that are capped. */
+const CAP = 50_000
 
 const self = new URL(import.meta.url)
 const root = new URL('../', import.meta.url)
@@ -78,28 +82,52 @@ async function probe() {
   return found
 }
 
+/** @typedef {{ entries: number, rounds: number, cap: number, full: boolean }} Size */
+
+/** @param {Workload} workload @param {Size} size */
+function extents(workload, { entries: base, rounds: most, cap, full }) {
+  const entries = Math.max(1, Math.round(base * workload.share))
+  const rounds = Math.min(most, workload.rounds ?? most)
+  const calls = full ? entries : Math.ceil(entries * (workload.calls ?? 1))
+  /** @param {string} engine */
+  const of = (engine) => {
+    const extent = extentOf(engine, rounds, full)
+    const operations = extent.capped && !workload.whole ? Math.min(cap, calls) : calls
+    return { rounds: extent.rounds, operations }
+  }
+  return { entries, rounds, calls, of }
+}
+
 /**
  * @param {Workload} workload
  * @param {string[]} engines
- * @param {{ entries: number, rounds: number, place: string }} size `place`: a folder that the engines get one after the
- *   other, and that is removed here, because an engine may crash
+ * @param {Size} size
+ * @param {string} place a folder that the engines get one after the other, and that is removed here, because an engine may
+ *   crash
  * @returns {Promise<Table>}
  */
-async function measure(workload, engines, { entries: base, rounds, place }) {
+async function measure(workload, engines, size, place) {
   const { name, title, unit, notes } = workload
-  const entries = Math.max(1, Math.round(base * workload.share))
+  const { entries, rounds, calls, of } = extents(workload, size)
+  const names = typeof workload.rows === 'function' ? workload.rows(entries) : workload.rows
   /** @type {import('./kit/results.mjs').Row[]} */
-  const rows = workload.rows.map((row) => {
+  const rows = names.map((row) => {
     const wanted = workload.wanted?.[row]
-    return { name: row, times: {}, ...(wanted && { wanted }) }
+    const figure = workload.figures?.[row]
+    return { name: row, times: {}, ...(figure && { figure }), ...(wanted && { wanted }) }
   })
+  /** @type {Table['less']} */
+  const less = {}
   for (let round = 0; round < rounds; round++) {
     for (let n = 0; n < engines.length; n++) {
       // Another one begins each round, so that none always follows the same.
       const engine = engines[(n + round) % engines.length] ?? ''
-      progress(`${name}, round ${round + 1} of ${rounds}: ${engine}`)
+      const extent = of(engine)
+      if (round >= extent.rounds) continue
+      progress(`${name}, round ${round + 1} of ${extent.rounds}: ${engine}`)
       mkdirSync(place)
-      const input = { workload: name, engine, entries, seed: 1 + round * 10, place }
+      const { operations } = extent
+      const input = { workload: name, engine, entries, operations, seed: 1 + round * 10, place }
       /** @type {Record<string, number>} */
       const result = await inProcess(self, 'run', input).catch((/** @type {Error} */ error) => {
         progress(`${name}: ${engine} failed: ${error.message}`)
@@ -108,42 +136,55 @@ async function measure(workload, engines, { entries: base, rounds, place }) {
       })
       rmSync(place, { recursive: true })
       for (const { name: row, times } of rows) {
-        const all = (times[engine] ??= Array.from({ length: rounds }, () => null))
+        const all = (times[engine] ??= Array.from({ length: extent.rounds }, () => null))
         all[round] = result[row] ?? null
       }
+      const capped = operations < calls && { operations }
+      // One that takes no part in a table at all is not marked there.
+      if ((extent.rounds < rounds || capped) && Object.keys(result).length > 0)
+        less[engine] = { rounds: extent.rounds, ...capped }
     }
   }
   const date = new Date().toISOString().slice(0, 10)
-  return { name, title, unit, date, entries, rounds, rows, notes }
+  return { name, title, unit, date, entries, rounds, less, rows, notes }
 }
 
 if (!(await answer(tasks))) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      rounds: { type: 'string', default: '3' },
+      rounds: { type: 'string', default: '5' },
       entries: { type: 'string', default: '1000000' },
+      cap: { type: 'string', default: String(CAP) },
+      full: { type: 'boolean', default: false },
       json: { type: 'string' },
     },
   })
   const size = {
     rounds: Number(values.rounds),
     entries: Number(values.entries),
-    place: join(makePlace(), 'store'),
+    cap: Number(values.cap),
+    full: values.full,
   }
-  const chosen = positionals.length > 0 ? positionals.map(workloadOf) : workloads
+  const place = join(makePlace(), 'store')
+  const usual = workloads.filter(({ full = false }) => values.full || !full)
+  const chosen = positionals.length > 0 ? positionals.map(workloadOf) : usual
   const found = await probe()
   const engines = Object.keys(found.settings)
   /** @type {Results} */
   const results = { ...found, tables: [] }
   for (const workload of chosen) {
-    const measured = await measure(workload, engines, size)
+    const began = performance.now()
+    const measured = await measure(workload, engines, size, place)
+    progress(`${workload.name} took ${((performance.now() - began) / 60_000).toFixed(1)} minutes`)
     results.tables.push(measured)
-    const { head, rows } = cells(measured, engines)
+    const { head, rows, notes } = cells(measured, engines)
     const absent = Object.entries(found.absent).map(([engine, why]) => `${engine}: absent, ${why}`)
-    table(heading(measured), head, rows, [...measured.notes, ...absent])
+    table(heading(measured), head, rows, [...notes, ...absent])
     // After each table, so that a run that is ended keeps what it has.
     if (values.json !== undefined)
       writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`)
   }
+  const { head, rows, summary } = goalTable(results.tables, engines)
+  if (rows.length > 0) table('Goals', head, rows, [summary])
 }

@@ -1,13 +1,15 @@
 // npm run bench: the measurements, each of which prints one table.
-//   npm run bench                        all of them
+//   npm run bench                        what the goals are about: in half an hour, with the slow peers capped
+//   npm run bench -- --full              all of them, nothing capped, 10 M entries too: some hours
 //   npm run bench -- text open           these alone
 //   npm run bench -- --list              their names
 //   --rounds N, --entries N              how often and how large (those beside other engines)
 //   --json FILE                          what was measured beside other engines, kept
+//   --against FILE                       our figures beside those of an earlier run that was kept
 //   --markdown                           the tables of docs/benchmarks.md made anew from it
 //   --smoke                              small and once: whether the programs work
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -26,6 +28,7 @@ const alone = {
 
 /** Those beside other engines. */
 const beside = workloads.map(({ name }) => name)
+const usual = workloads.filter(({ full = false }) => !full).map(({ name }) => name)
 
 /** @param {string} program below `benches` @param {string[]} args */
 function measure(program, args) {
@@ -41,6 +44,8 @@ function parse() {
         rounds: { type: 'string' },
         entries: { type: 'string' },
         json: { type: 'string' },
+        against: { type: 'string' },
+        full: { type: 'boolean', default: false },
         markdown: { type: 'boolean', default: false },
         smoke: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
@@ -61,12 +66,17 @@ await command(async () => {
   const unknown = chosen.filter((name) => !all.includes(name))
   if (unknown.length > 0)
     throw new SetupError(`No measurement is called ${unknown.join(', ')}: ${all.join(', ')}`)
-  const wanted = all.filter((name) => chosen.length === 0 || chosen.includes(name))
+  const asked = chosen.length > 0 ? chosen : values.full || values.smoke ? all : usual
+  const wanted = all.filter((name) => asked.includes(name))
   const compared = wanted.filter((name) => beside.includes(name))
   const { rounds, entries } = values.smoke ? { rounds: '1', entries: '3000' } : values
   for (const number of [rounds, entries])
     if (number !== undefined && !(Number.isSafeInteger(Number(number)) && Number(number) > 0))
       throw new SetupError(`${number} is no number of rounds or entries.`)
+
+  const against = values.against === undefined ? undefined : resolve(values.against)
+  if (against !== undefined && !existsSync(against))
+    throw new SetupError(`There is no ${against}, to compare with.`)
 
   await install()
   if (compared.length > 0) await install(join(root, 'benches', 'compare'))
@@ -78,9 +88,16 @@ await command(async () => {
     const size = [
       ...(rounds === undefined ? [] : ['--rounds', rounds]),
       ...(entries === undefined ? [] : ['--entries', entries]),
+      ...(values.full ? ['--full'] : []),
+      ...(values.smoke ? ['--cap', '500'] : []),
     ]
     status = measure('suite', [...compared, '--json', json, ...size])
+    if (against !== undefined) status ||= measure('compare-runs', [against, json])
     if (values.markdown) status ||= measure('markdown', [json])
+    if (values.smoke) {
+      status ||= measure('compare-runs', [json, json])
+      status ||= measure('markdown', [json, '--to', join(kept, 'docs')])
+    }
     rmSync(kept, { recursive: true })
   }
   for (const [name, small] of Object.entries(alone))

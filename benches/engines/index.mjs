@@ -16,6 +16,7 @@
  * @property {(keys: any) => any[] | Promise<any[]>} [otherGetMany] another way; the faster one counts
  * @property {(entries: [any, any][]) => unknown} [setMany] in one batch, if the engine has any
  * @property {(key: any) => any} [peek] a value's bytes, or a struct whose fields are read when asked for; not to be kept
+ * @property {() => number} [usedBytes] records and index, as far as the engine can tell
  * @property {unknown} [share] what another thread needs to open the same store
  * @property {() => unknown} close
  */
@@ -38,16 +39,35 @@
  * @property {(place: string, kind: Kind, options?: OpenOptions) => Store | Promise<Store>} open in a folder of its own
  */
 
-/** @type {Record<string, { package?: string, load: () => Promise<Engine> }>} */
+/**
+ * Each engine with how many rounds it takes part in of each five, and whether its calls are capped without `--full`.
+ * @type {Record<string, { package?: string, rounds?: number, capped?: boolean, load: () => Promise<Engine> }>}
+ */
 const known = {
   opendiskmap: { load: async () => (await import('./opendiskmap.mjs')).opendiskmap },
   Map: { load: async () => (await import('./map.mjs')).map },
   lmdb: { package: 'lmdb', load: async () => (await import('./lmdb.mjs')).lmdb },
-  'lmdb queued': { package: 'lmdb', load: async () => (await import('./lmdb.mjs')).lmdbQueued },
-  level: { package: 'classic-level', load: async () => (await import('./level.mjs')).level },
-  sqlite: { package: 'better-sqlite3', load: async () => (await import('./sqlite.mjs')).sqlite },
+  'lmdb queued': {
+    package: 'lmdb',
+    rounds: 3,
+    load: async () => (await import('./lmdb.mjs')).lmdbQueued,
+  },
+  level: {
+    package: 'classic-level',
+    rounds: 1,
+    capped: true,
+    load: async () => (await import('./level.mjs')).level,
+  },
+  sqlite: {
+    package: 'better-sqlite3',
+    rounds: 1,
+    capped: true,
+    load: async () => (await import('./sqlite.mjs')).sqlite,
+  },
   rocksdb: {
     package: '@nxtedition/rocksdb',
+    rounds: 1,
+    capped: true,
     load: async () => (await import('./rocksdb.mjs')).rocksdb,
   },
 }
@@ -56,6 +76,16 @@ export const engineNames = Object.keys(known)
 
 /** The package of an engine that is not our own. @param {string} name */
 export const packageOf = (name) => known[name]?.package
+
+/**
+ * How often an engine is measured where we are so often, and whether its calls are capped.
+ * @param {string} name @param {number} rounds @param {boolean} full
+ */
+export function extentOf(name, rounds, full) {
+  const { rounds: ofFive = 5, capped = false } = known[name] ?? {}
+  const share = (full ? Math.max(ofFive, 3) : ofFive) / 5
+  return { rounds: Math.ceil(rounds * share), capped: capped && !full }
+}
 
 /** Loads one engine and none of the others. @param {string} name @returns {Promise<Engine>} */
 export async function loadEngine(name) {

@@ -78,6 +78,10 @@ function openStore(place, kind, queued) {
       store.transactionSync(() => {
         for (const [key, value] of entries) store.put(key, value)
       }),
+    usedBytes() {
+      const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = store.getStats()
+      return pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages)
+    },
     close: () => store.close(),
   }
 }

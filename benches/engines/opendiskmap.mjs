@@ -36,6 +36,11 @@ export const opendiskmap = {
       value: codec[kind.value],
       flushInterval: unsynced ? false : undefined,
     })
+    /** @returns {number} */
+    const usedBytes = () => {
+      const { liveBytes, indexBytes } = map.stats()
+      return liveBytes + indexBytes
+    }
     return {
       inFlight: 0,
       get: (key) => map.get(key),
@@ -49,6 +54,7 @@ export const opendiskmap = {
       peek: kind.value === 'wide' ? (key) => map.view(key)?.value : (key) => map.view(key)?.bytes,
       getMany: (keys) => map.getMany(keys),
       setMany: (entries) => map.setMany(entries),
+      usedBytes,
       close: () => map.close(),
     }
   },

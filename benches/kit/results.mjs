@@ -1,5 +1,5 @@
-// What was measured, as it is kept in a file, and the rows of figures that are shown of it.
-import { count, median, ms, verdict } from './report.mjs'
+// What was measured, as it is kept in a file, and the ratios in it.
+import { count, median, ms } from './report.mjs'
 
 export const OURS = 'opendiskmap'
 /** It is no peer: it keeps nothing on disk. */
@@ -8,9 +8,12 @@ export const IN_MEMORY = 'Map'
 /**
  * @typedef {object} Row
  * @property {string} name
- * @property {Record<string, (number | null)[]>} times nanoseconds by engine, one for each round
- * @property {import('../workloads/index.mjs').Wanted} [wanted]
+ * @property {Record<string, (number | null)[]>} times by engine, one for each round that it took part in; nanoseconds
+ * @property {'plain'} [figure] they are no times
+ * @property {import('../workloads/index.mjs').Wanted[]} [wanted]
  */
+
+/** @typedef {{ rounds: number, operations?: number }} Extent what an engine took part in; `operations`: the cap of its calls */
 
 /**
  * @typedef {object} Table
@@ -20,6 +23,7 @@ export const IN_MEMORY = 'Map'
  * @property {string} date
  * @property {number} entries
  * @property {number} rounds
+ * @property {Record<string, Extent>} less engines that were measured less often, or with fewer calls
  * @property {Row[]} rows
  * @property {string[]} notes
  */
@@ -33,36 +37,35 @@ export const IN_MEMORY = 'Map'
  * @property {Table[]} tables
  */
 
-/** @param {Row} row @param {string} engine @param {number} round */
-const timeOf = (row, engine, round) => row.times[engine]?.[round] ?? NaN
-
 /** @param {Row} row @param {string} engine NaN if it has no figure */
 export const middle = (row, engine) =>
   median((row.times[engine] ?? []).flatMap((time) => (time === null ? [] : [time])))
+
+/** An engine's figure of a round; the median of the others if it took no part in that one. @param {Row} row @param {string} engine @param {number} round */
+const figureOf = (row, engine, round) => row.times[engine]?.[round] ?? middle(row, engine)
 
 /** @param {Row} row */
 const peersOf = (row) =>
   Object.keys(row.times).filter((engine) => engine !== OURS && engine !== IN_MEMORY)
 
 /**
- * Our time over another's: the median of the ratios of each round.
+ * Our figure over the smallest one of some engines, in another row of ours or in the same: the median of the ratios of each
+ * round.
  * @param {Row} row
- * @param {(round: number) => number} other
+ * @param {string[]} engines
+ * @param {Row} [other]
  */
-function ratio(row, other) {
+export function ratioTo(row, engines, other = row) {
   const rounds = row.times[OURS] ?? []
-  return median(rounds.map((time, round) => (time ?? NaN) / other(round)).filter((n) => n > 0))
+  const ratios = rounds.map((ours, round) => {
+    const figures = engines.map((engine) => figureOf(other, engine, round))
+    return (ours ?? NaN) / Math.min(...figures.filter((figure) => !Number.isNaN(figure)))
+  })
+  return median(ratios.filter((ratio) => ratio > 0))
 }
 
-/** Our time over that of the fastest peer of each round. @param {Row} row */
-export const ratioToBest = (row) =>
-  ratio(row, (round) => {
-    const times = peersOf(row).map((peer) => timeOf(row, peer, round))
-    return Math.min(...times.filter((time) => !Number.isNaN(time)))
-  })
-
-/** @param {Row} row @param {string} engine */
-export const ratioTo = (row, engine) => ratio(row, (round) => timeOf(row, engine, round))
+/** Our figure over that of the best peer of each round. @param {Row} row */
+export const ratioToBest = (row) => ratioTo(row, peersOf(row))
 
 /** The peer with the smallest median. @param {Row} row */
 export function bestPeer(row) {
@@ -73,35 +76,11 @@ export function bestPeer(row) {
 }
 
 /** @param {number} n */
-const share = (n) => (Number.isFinite(n) ? n.toFixed(2) : '–')
+export const share = (n) => (Number.isFinite(n) ? n.toFixed(2) : '–')
 
-/** @param {number} ns */
-const nanoseconds = (ns) => (Number.isNaN(ns) ? '–' : ns < 1e5 ? count(ns) : ms(ns / 1e6))
-
-/** @param {Row} row */
-function wantedCell(row) {
-  if (row.wanted === undefined) return ''
-  const { against, atMost } = row.wanted
-  const is = against === 'lmdb' ? ratioTo(row, 'lmdb') : ratioToBest(row)
-  if (!Number.isFinite(is)) return `≤ ${atMost} × ${against}: not measured`
-  return `≤ ${atMost} × ${against}: ${is.toFixed(2)}, ${verdict(is <= atMost)}`
+/** @param {number} figure @param {Row} row */
+export function figureText(figure, { figure: kind }) {
+  if (Number.isNaN(figure)) return '–'
+  if (kind === 'plain') return figure.toFixed(figure < 0.1 ? 4 : figure < 10 ? 2 : 1)
+  return figure < 1e5 ? count(figure) : ms(figure / 1e6)
 }
-
-/** The cells of a table. @param {Table} table @param {string[]} engines */
-export function cells({ rows }, engines) {
-  const wanted = rows.some((row) => row.wanted !== undefined)
-  return {
-    head: ['', ...engines, '÷ best peer', '÷ Map', ...(wanted ? ['wanted'] : [])],
-    rows: rows.map((row) => [
-      row.name,
-      ...engines.map((engine) => nanoseconds(middle(row, engine))),
-      share(ratioToBest(row)),
-      share(ratioTo(row, IN_MEMORY)),
-      ...(wanted ? [wantedCell(row)] : []),
-    ]),
-  }
-}
-
-/** @param {Table} table */
-export const heading = ({ title, unit, entries, rounds }) =>
-  `${title}: ${unit}, ${count(entries)} entries, median of ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`

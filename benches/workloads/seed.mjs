@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { inOrder, mixedNumbers, shuffled } from '../kit/data.mjs'
 import { bytesValue, keys36, lengths, textValue, variedKeys } from '../kit/texts.mjs'
 import { inThreads } from '../kit/threads.mjs'
-import { expect, timed, timedGets } from '../kit/timing.mjs'
+import { expect, load, timed, timedGets } from '../kit/timing.mjs'
 import { loadEngine } from '../engines/index.mjs'
 
 const LONGEST = 250
@@ -16,20 +16,28 @@ export const seedText = {
   unit: 'ns per operation',
   share: 1,
   rows,
+  wanted: {
+    'insert all': [{ against: 'the best peer', atMost: 0.25 }],
+    'get all': [{ against: 'the best peer', atMost: 0.4 }],
+  },
   notes: ['Random letters; the shortest keys come more than once, as in the seed.'],
-  async run(engine, { entries, seed, place }) {
+  async run(engine, { entries, operations, seed, place }) {
     const store = await engine.open(place, { key: 'text', value: 'text' })
     const texts = variedKeys(entries, 1, 25, 41)
     const length = lengths(entries, LONGEST, 43)
-    const keys = texts.fresh(shuffled(entries, seed))
-    const values = Array.from(length, (long, n) => textValue(n, long))
-    const set = await timed(entries, (i) => store.set(keys[i], values[i]), store.inFlight)
-    const kept = new Map(keys.map((key, i) => [key, length[i]]))
-    const order = shuffled(entries, seed + 1)
+    const loading = shuffled(entries, seed)
+    const loaded = entries - operations
+    await load(store, loaded, (i) => [texts.at(loading[i] ?? 0), textValue(i, length[i] ?? 1)])
+    const keys = texts.fresh(loading.subarray(loaded))
+    const values = Array.from(keys, (_, i) => textValue(i, length[loaded + i] ?? 1))
+    const set = await timed(operations, (i) => store.set(keys[i], values[i]), store.inFlight)
+    const kept = new Map(Array.from(loading, (n, i) => [texts.at(n), length[i]]))
+    const order = shuffled(entries, seed + 1).subarray(0, operations)
     const wanted = Array.from(order, (n) => kept.get(texts.at(n)))
     const get = await timedGets(
       store,
-      () => texts.fresh(order),
+      order,
+      (order) => texts.fresh(order),
       (value, i) => value?.length === wanted[i],
     )
     expect('entries', await store.scan(), kept.size)
@@ -45,19 +53,26 @@ export const seedU64 = {
   unit: 'ns per operation',
   share: 1,
   rows,
+  full: true,
   notes: ['Keys are bigints, values Buffers.'],
-  async run(engine, { entries, seed, place }) {
+  async run(engine, { entries, operations, seed, place }) {
     const store = await engine.open(place, { key: 'u64', value: 'bytes' })
     const numbers = mixedNumbers(0, entries)
     const length = lengths(entries, LONGEST, 43)
     const loading = shuffled(entries, seed)
-    const keys = inOrder(numbers, loading)
-    const values = Array.from(loading, (n) => bytesValue(n, length[n] ?? 1))
-    const set = await timed(entries, (i) => store.set(keys[i], values[i]), store.inFlight)
-    const order = shuffled(entries, seed + 1)
+    const loaded = entries - operations
+    /** @param {number} n */
+    const valueOf = (n) => bytesValue(n, length[n] ?? 1)
+    await load(store, loaded, (i) => [numbers[loading[i] ?? 0], valueOf(loading[i] ?? 0)])
+    const part = loading.subarray(loaded)
+    const keys = inOrder(numbers, part)
+    const values = Array.from(part, valueOf)
+    const set = await timed(operations, (i) => store.set(keys[i], values[i]), store.inFlight)
+    const order = shuffled(entries, seed + 1).subarray(0, operations)
     const get = await timedGets(
       store,
-      () => inOrder(numbers, order),
+      order,
+      (order) => inOrder(numbers, order),
       (/** @type {Buffer | undefined} */ value, i) => value?.length === length[order[i] ?? 0],
     )
     await store.close()
@@ -119,6 +134,8 @@ export const seedLoad = {
   unit: 'ns of the clock per operation of any thread',
   share: 1,
   rows,
+  full: true,
+  whole: true,
   notes: ['Every thread has a part of the keys of its own.'],
   takes: (engine) => engine.threads,
   async run(engine, { entries, seed, place }) {

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
 import { makeReference } from './docs.mjs'
+import { checkInstructions } from './instructions.mjs'
 import { checkPackage } from './package.mjs'
 import { cargo, root, run, tool } from './run.mjs'
 import { threadSanitizer } from './sanitizer.mjs'
@@ -245,6 +246,12 @@ export const parts = [
     run: () => archBothWays(),
   },
   {
+    name: 'instructions',
+    what: 'the hottest paths of the engine take no more instructions than they did',
+    needs: 'packages',
+    run: () => checkInstructions(),
+  },
+  {
     name: 'step',
     what: 'kill at every instruction that changes a file',
     needs: 'packages',
@@ -471,6 +478,6 @@ export const longParts = [
     needs: 'build',
     // It installs the engines to compare with; one that does not install here is named and left out.
     run: async () =>
-      check(await run(process.execPath, ['scripts/bench.mjs', '--smoke'], { minutes: 20 })),
+      check(await run(process.execPath, ['scripts/bench.mjs', '--smoke'], { minutes: 30 })),
   },
 ]
