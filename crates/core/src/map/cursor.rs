@@ -29,7 +29,11 @@ impl Page {
 
     /// The same without the first so many.
     pub fn iter_from(&self, first: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.entries.get(first..).unwrap_or_default().iter().map(|&(key, value, end)| (&self.bytes[key..value], &self.bytes[value..end]))
+        self.entries
+            .get(first..)
+            .unwrap_or_default()
+            .iter()
+            .map(|&(key, value, end)| (&self.bytes[key..value], &self.bytes[value..end]))
     }
 
     #[must_use]

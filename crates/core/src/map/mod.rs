@@ -271,10 +271,8 @@ impl Map {
             ));
         }
         let shard = instance.shard(hash);
-        let keys = &instance.medium.keys;
         if value.len() <= MAX_INLINE_VALUE {
-            let sum = shard.fetch_for_change(hash, || keys.body_sum(key, value));
-            let body = Body { kind: Type::Put, value, sum };
+            let body = Body { kind: Type::Put, value };
             return match shard.put(hash, key, body, expect, keep) {
                 // Nobody else frees what is dead when no background does.
                 Err(error) if error.code() == Code::NoSpace && !instance.background => {
@@ -286,13 +284,7 @@ impl Map {
         }
         let descriptor = shard.write_extent(hash, value)?;
         let bytes = descriptor.encode();
-        let stored = shard.put(
-            hash,
-            key,
-            Body { kind: Type::PutExtent, value: &bytes, sum: keys.body_sum(key, &bytes) },
-            expect,
-            keep,
-        );
+        let stored = shard.put(hash, key, Body { kind: Type::PutExtent, value: &bytes }, expect, keep);
         let recorded = matches!(stored, Ok((Change::Inserted | Change::Updated, _)));
         shard.settle_extent(descriptor.id, recorded);
         stored
@@ -301,9 +293,8 @@ impl Map {
     fn delete(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<Changed> {
         let instance = self.writable()?;
         let shard = instance.shard(hash);
-        let sum = shard.fetch_for_change(hash, || instance.medium.keys.body_sum(key, &[]));
         for _ in 1..DELETE_ATTEMPTS {
-            match shard.remove(hash, key, sum, expect, keep) {
+            match shard.remove(hash, key, expect, keep) {
                 // The spare is lent out: it comes back once its victim is freed, by this call or by the background's turn.
                 Err(error) if error.code() == Code::NoSpace => match instance.make_room() {
                     Err(error) if error.code() == Code::NoSpace => std::thread::sleep(Duration::from_millis(5)),
@@ -312,7 +303,7 @@ impl Map {
                 removed => return removed,
             }
         }
-        shard.remove(hash, key, sum, expect, keep)
+        shard.remove(hash, key, expect, keep)
     }
 
     /// Entries in the map.

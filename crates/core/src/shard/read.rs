@@ -87,17 +87,6 @@ impl Shard {
         Hint(place)
     }
 
-    /// Has the processor fetch what a change of the key will touch, while the caller makes ready what is to be stored. It
-    /// looks again under the lock: nothing counts that was seen before.
-    #[inline]
-    pub fn fetch_for_change<R>(&self, hash: u64, meanwhile: impl FnOnce() -> R) -> R {
-        let guard = enter();
-        let hint = self.look_ahead(hash, true, &guard);
-        let made = meanwhile();
-        self.prefetch_record(&hint, hash, &guard);
-        made
-    }
-
     /// Has the processor fetch the record that the search is likely to end at.
     #[inline]
     pub fn prefetch_record(&self, hint: &Hint<'_>, hash: u64, guard: &Guard) {
@@ -214,8 +203,22 @@ impl Shard {
         hash: u64,
         key: &[u8],
         guard: &'g Guard,
-    ) -> Result<Option<(crate::index::Place<'g>, Probe, Option<Record<'g>>)>> {
-        let Some(place) = self.index.resolve(hash, guard)? else { return Ok(None) };
+    ) -> Result<Option<(Place<'g>, Probe, Option<Record<'g>>)>> {
+        self.probe_from(Hint::default(), hash, key, guard)
+    }
+
+    /// The same, for one who has looked ahead. The caller holds the lock, so that a way that is still the same stays so.
+    pub(super) fn probe_from<'g>(
+        &'g self,
+        hint: Hint<'g>,
+        hash: u64,
+        key: &[u8],
+        guard: &'g Guard,
+    ) -> Result<Option<(Place<'g>, Probe, Option<Record<'g>>)>> {
+        let known = hint.0.filter(|place| self.index.still(place));
+        let Some(place) = known.map_or_else(|| self.index.resolve(hash, guard), |place| Ok(Some(place)))? else {
+            return Ok(None);
+        };
         self.index.check_place(&place, hash)?;
         let mut found = None;
         let probe = place.table.probe(hash, |record| self.is_key(record, key, &mut found, guard))?;

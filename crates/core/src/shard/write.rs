@@ -1,6 +1,7 @@
 //! Put and delete, with or without a condition.
 
 use super::append::Parts;
+use super::read::Hint;
 use super::room::{Purpose, Room};
 use super::{Keep, Locked, Pin, Shard};
 use crate::index::{Place, Probe};
@@ -14,13 +15,12 @@ use crate::log::{Record, extent};
 use crate::mem::{Guard, enter};
 use crate::{Code, Error, Result};
 
-/// A value ready for the log: checksummed before the lock is taken.
+/// A value for the log.
 #[derive(Clone, Copy)]
 pub(crate) struct Body<'a> {
     pub kind: Type,
     /// The value, or the descriptor of its extent.
     pub value: &'a [u8],
-    pub sum: u64,
 }
 
 /// What the key's sequence number must be for the change to happen.
@@ -61,6 +61,7 @@ impl Shard {
         keep: Keep,
         guard: &Guard,
     ) -> Result<Changed> {
+        let (hint, sum) = self.make_ready(hash, key, body.value, guard);
         let mut writer = self.lock_for_write()?;
         if !self.is_written() {
             if matches!(expect, Expect::Seq(Some(_))) {
@@ -68,13 +69,12 @@ impl Shard {
             }
             self.create(&mut writer, guard)?;
         }
-        let header =
-            Header { kind: body.kind, seq: 0, key_len: key.len(), value_len: body.value.len(), body_sum: body.sum };
+        let header = Header { kind: body.kind, seq: 0, key_len: key.len(), value_len: body.value.len(), body_sum: sum };
         let length = header.len(self.align());
         // Room comes first: making it may move records, and with them what a search found.
         self.make_room(&mut writer, length, Purpose::Put, guard)?;
         let (place, slot, hash_before, old) = loop {
-            let (place, probe, old) = self.probe_repaired(hash, key, &mut writer, guard)?;
+            let (place, probe, old) = self.probe_repaired(hint, hash, key, &mut writer, guard)?;
             if !meets(expect, &old) {
                 return Ok((Change::Lost, None));
             }
@@ -124,27 +124,20 @@ impl Shard {
         Ok((if is_new { Change::Inserted } else { Change::Updated }, kept))
     }
 
-    /// Removes a key by appending a tombstone, whose body has the sum.
-    pub fn remove(&self, hash: u64, key: &[u8], sum: u64, expect: Expect, keep: Keep) -> Result<Changed> {
+    /// Removes a key by appending a tombstone.
+    pub fn remove(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep) -> Result<Changed> {
         let guard = enter();
-        self.checked(self.remove_under(hash, key, sum, expect, keep, &guard))
+        self.checked(self.remove_under(hash, key, expect, keep, &guard))
     }
 
-    fn remove_under(
-        &self,
-        hash: u64,
-        key: &[u8],
-        sum: u64,
-        expect: Expect,
-        keep: Keep,
-        guard: &Guard,
-    ) -> Result<Changed> {
+    fn remove_under(&self, hash: u64, key: &[u8], expect: Expect, keep: Keep, guard: &Guard) -> Result<Changed> {
+        let (hint, sum) = self.make_ready(hash, key, &[], guard);
         let mut writer = self.lock_for_write()?;
         if !self.is_written() {
             let change = if matches!(expect, Expect::Seq(Some(_))) { Change::Lost } else { Change::Absent };
             return Ok((change, None));
         }
-        let mut found = self.probe_repaired(hash, key, &mut writer, guard)?;
+        let mut found = self.probe_repaired(hint, hash, key, &mut writer, guard)?;
         if !meets(expect, &found.2) {
             return Ok((Change::Lost, None));
         }
@@ -155,7 +148,7 @@ impl Shard {
         let room = self.make_room(&mut writer, length, purpose, guard)?;
         if room != Room::There {
             // Making room may have moved the record.
-            found = self.probe_repaired(hash, key, &mut writer, guard)?;
+            found = self.probe_repaired(hint, hash, key, &mut writer, guard)?;
         }
         let (place, Probe::Live { slot, .. }, Some(old)) = found else {
             return Err(self.damage("a key vanished while its shard was locked"));
@@ -179,6 +172,16 @@ impl Shard {
         }
         self.after_change(&mut writer);
         Ok((Change::Removed, kept))
+    }
+
+    /// What is done before the lock is taken: the body's sum, while the processor fetches what the change will touch. Where that
+    /// is, is a hint: under the lock it is looked at again.
+    #[inline]
+    fn make_ready<'g>(&'g self, hash: u64, key: &[u8], value: &[u8], guard: &'g Guard) -> (Hint<'g>, u64) {
+        let hint = self.look_ahead(hash, true, guard);
+        let sum = self.medium.keys.body_sum(key, value);
+        self.prefetch_record(&hint, hash, guard);
+        (hint, sum)
     }
 
     /// The old record, if that is what the change is to hand out.
@@ -211,12 +214,13 @@ impl Shard {
     /// The key's slot; damage of the index met on the way is mended first.
     fn probe_repaired<'g>(
         &'g self,
+        hint: Hint<'g>,
         hash: u64,
         key: &[u8],
         writer: &mut Locked<'_>,
         guard: &'g Guard,
     ) -> Result<(Place<'g>, Probe, Option<Record<'g>>)> {
-        let probed = match self.probe(hash, key, guard) {
+        let probed = match self.probe_from(hint, hash, key, guard) {
             Err(error) if error.is_of_index() => {
                 self.rebuild_locked(writer, guard)?;
                 self.probe(hash, key, guard)
