@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { DiskMapError } from '../errors.js'
 import type { JobOptions } from '../job.js'
+import type { VerifyReport } from '../verify.js'
 import { statedAs } from './codecs.js'
 import { bytes, columns, count, many } from './figures.js'
 import { examples, jsonOption } from './help.js'
@@ -74,12 +75,7 @@ export function addCareCommands(program: Command, shell: Shell): void {
             `checked ${many(report.records, 'record', 'records')}, ${bytes(report.bytes)}`,
           )
         if (!how.json) await listDamage(shell, errors)
-        if (!report.ok) {
-          throw new DiskMapError(
-            'ERR_CORRUPT',
-            `${map.stats().path} is damaged in ${many(report.errorCount, 'place', 'places')}. The command salvage writes what is whole to a new map.`,
-          )
-        }
+        if (!report.ok) throw damaged(map, report)
       }),
     )
 
@@ -87,31 +83,50 @@ export function addCareCommands(program: Command, shell: Shell): void {
     .command('compact')
     .summary('give back the space of replaced and removed values')
     .description(
-      'Rewrites what is needed to give back all space that can be given back. A map does so by itself while it is open; this leaves nothing for later.',
+      'Rewrites what is needed to give back all space that can be given back. A map does so by itself while it is open; this leaves nothing for later. The map is verified first, and one that is damaged is left as it is.',
     )
     .argument('<dir>', 'directory of the map')
-    .option(...jsonOption('print {"before":BYTES,"after":BYTES}, of log and index'))
+    .option(...jsonOption('print {"before":BYTES,"after":BYTES}, of log, index and long values'))
     .addHelpText('after', examples(['opendiskmap compact users.odm']))
     .action((dir: string, how: { json?: true }) =>
-      using(shell, dir, false, async ({ map }) => {
-        const before = sizeOf(map)
-        // A close calls it off.
-        const stop = (): void => map.close()
-        shell.signal.addEventListener('abort', stop)
-        try {
-          await map.compact()
-        } finally {
-          shell.signal.removeEventListener('abort', stop)
-        }
-        shell.signal.throwIfAborted()
-        const after = sizeOf(map)
-        await shell.line(
-          how.json
-            ? JSON.stringify({ before, after })
-            : `${bytes(before)} before, ${bytes(after)} now`,
-        )
-      }),
+      using(
+        shell,
+        dir,
+        false,
+        async ({ map }) => {
+          const before = sizeOf(map)
+          await compact(shell, map)
+          const after = sizeOf(map)
+          await shell.line(
+            how.json
+              ? JSON.stringify({ before, after })
+              : `${bytes(before)} before, ${bytes(after)} now`,
+          )
+        },
+        async ({ map }) => {
+          const report = await watched(shell, 'verifying', (options) => map.verify(options))
+          if (!report.ok) throw damaged(map, report)
+        },
+      ),
     )
+}
+
+async function compact(shell: Shell, map: Opened['map']): Promise<void> {
+  // A close calls it off.
+  const stop = (): void => map.close()
+  shell.signal.addEventListener('abort', stop)
+  try {
+    await map.compact()
+  } finally {
+    shell.signal.removeEventListener('abort', stop)
+  }
+  shell.signal.throwIfAborted()
+}
+
+function damaged(map: Opened['map'], { errorCount }: VerifyReport): DiskMapError {
+  const where = `${map.stats().path} is damaged in ${many(errorCount, 'place', 'places')}`
+  const message = `${where}. The command salvage writes what is whole to a new map.`
+  return new DiskMapError('ERR_CORRUPT', message)
 }
 
 function sizeOf(map: Opened['map']): number {

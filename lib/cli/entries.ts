@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { utf8 } from './forms.js'
 import { codecOptions, examples, jsonOption } from './help.js'
-import { closing, Target, using, type Stated } from './open.js'
+import { closing, Target, using, type Opened, type Stated } from './open.js'
 import { status, UsageError, type Shell } from './shell.js'
 
 /** Adds the commands for single keys. */
@@ -70,7 +70,9 @@ export function addEntryCommands(program: Command, shell: Shell): void {
           throw new UsageError('there is neither a value nor a file on the standard input')
         }
         const input = given === undefined ? await buffer(shell.stdin) : undefined
-        const target = await Target.at(shell, dir, how)
+        const target = await Target.at(shell, dir, how, ({ map, forms }) => {
+          map.has(forms.key.fromText(key))
+        })
         await closing(target, async () => {
           const { key: keys, value: values } = target.forms
           const wanted = keys.fromText(key)
@@ -94,12 +96,20 @@ export function addEntryCommands(program: Command, shell: Shell): void {
     .argument('<keys...>', 'keys, as the key codec writes them')
     .option(...jsonOption('print {"deleted":N}'))
     .addHelpText('after', examples(['opendiskmap delete users.odm 42 43']))
-    .action((dir: string, keys: string[], how: { json?: true }) =>
-      using(shell, dir, false, async ({ map, forms }) => {
-        const wanted = [...new Set(keys)].map((key) => forms.key.fromText(key))
-        const deleted = map.deleteMany(wanted)
-        if (deleted < wanted.length) shell.status = status.absent
-        if (how.json) await shell.line(JSON.stringify({ deleted }))
-      }),
-    )
+    .action((dir: string, keys: string[], how: { json?: true }) => {
+      const wanted = ({ forms }: Opened): unknown[] =>
+        [...new Set(keys)].map((key) => forms.key.fromText(key))
+      return using(
+        shell,
+        dir,
+        false,
+        async (opened) => {
+          const keys = wanted(opened)
+          const deleted = opened.map.deleteMany(keys)
+          if (deleted < keys.length) shell.status = status.absent
+          if (how.json) await shell.line(JSON.stringify({ deleted }))
+        },
+        (opened) => void opened.map.hasMany(wanted(opened)),
+      )
+    })
 }

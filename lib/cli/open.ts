@@ -1,8 +1,8 @@
-import { DiskMapError, fail } from '../errors.js'
+import { DiskMapError, fail, invalid, tooLarge, type Role } from '../errors.js'
 import { DiskMap, giveUp } from '../map.js'
-import { native, type StoredCodecs } from '../native.js'
+import { limits, native, type StoredCodecs } from '../native.js'
 import { checkPath, nativeOptions, stateCodecs } from '../options.js'
-import { watch } from '../recovery.js'
+import { watch, type RebuildProgress } from '../recovery.js'
 import { foreign, type AnyCodec } from './codecs.js'
 import { formOf, type Form } from './forms.js'
 import type { Shell } from './shell.js'
@@ -26,6 +26,9 @@ export interface Opened {
   readonly forms: Forms
 }
 
+/** Looks at a map before it is opened for writing: what throws here has changed nothing. */
+export type Look = (opened: Opened) => void | Promise<void>
+
 /**
  * Opens a map that is there. What is stored with it says how its entries are read; where its user has a codec of his own,
  * values are their bytes.
@@ -34,34 +37,33 @@ export async function open(
   shell: Shell,
   dir: string,
   readOnly: boolean,
-  stated: Stated = {},
-): Promise<Opened> {
-  return openWith(shell, dir, readOnly, false, stated)
-}
-
-async function openWith(
-  shell: Shell,
-  dir: string,
-  readOnly: boolean,
-  make: boolean,
-  { keyCodec, valueCodec }: Stated,
+  { keyCodec, valueCodec }: Stated = {},
+  look: Look = () => {},
 ): Promise<Opened> {
   const path = checkPath(dir)
-  const options = nativeOptions(make, readOnly)
+  const options = nativeOptions(false, true)
   stateCodecs(options, keyCodec, valueCodec)
   const bar = await shell.bar('recovering', 'bytes')
-  // The codecs' names must be known before the map can be opened with one that it is stored with.
-  const first = await watch(
-    native.openAsync(path, options, fail),
-    ({ bytes, totalBytes }) => bar.reached(bytes, totalBytes),
-    giveUp,
-  ).finally(() => bar.stop())
+  const onProgress = ({ bytes, totalBytes }: RebuildProgress): void =>
+    bar.reached(bytes, totalBytes)
   try {
+    // The codecs' names must be known before the map can be opened with one that it is stored with.
+    const first = await watch(native.openAsync(path, options, fail), onProgress, giveUp)
     const codecs = first.codecs()
-    const map = DiskMap.open(path, { readOnly, create: false, value: foreign(codecs) })
-    return { map, codecs, forms: formsOf(codecs) }
+    const rest = { create: false, value: foreign(codecs) }
+    let map: DiskMap<unknown, unknown>
+    try {
+      map = DiskMap.open(path, { ...rest, readOnly: true })
+    } finally {
+      giveUp(first)
+    }
+    const opened = { map, codecs, forms: formsOf(codecs) }
+    if (readOnly) return opened
+    // A map that does not open, not even for reading, is left as it is also by those who want to write.
+    await closing(map, async () => look(opened))
+    return { ...opened, map: await DiskMap.openAsync(path, { ...rest, onProgress }) }
   } finally {
-    giveUp(first)
+    bar.stop()
   }
 }
 
@@ -71,8 +73,9 @@ export async function using<T>(
   dir: string,
   readOnly: boolean,
   use: (opened: Opened) => Promise<T>,
+  look?: Look,
 ): Promise<T> {
-  const opened = await open(shell, dir, readOnly)
+  const opened = await open(shell, dir, readOnly, {}, look)
   return closing(opened.map, () => use(opened))
 }
 
@@ -96,27 +99,25 @@ export async function closing<T>(opened: { close(): void }, work: () => Promise<
 /** A map to be written, which may not be there yet: it is made only when its first entries are known to be fit for it. */
 export class Target {
   readonly forms: Forms
-  readonly #shell: Shell
   readonly #dir: string
   readonly #stated: Stated
-  #opened: Opened | undefined
+  #map: DiskMap<unknown, unknown> | undefined
 
-  private constructor(shell: Shell, dir: string, stated: Stated, opened: Opened | undefined) {
-    this.#shell = shell
+  private constructor(dir: string, stated: Stated, opened: Opened | undefined) {
     this.#dir = dir
     this.#stated = stated
-    this.#opened = opened
+    this.#map = opened?.map
     this.forms = opened?.forms ?? formsOf(storedAs(stated))
   }
 
   /** Throws `ERR_NOT_FOUND` if there is no map and not both codecs of a new one are stated. */
-  static async at(shell: Shell, dir: string, stated: Stated): Promise<Target> {
+  static async at(shell: Shell, dir: string, stated: Stated, look?: Look): Promise<Target> {
     try {
-      return new Target(shell, dir, stated, await open(shell, dir, false, stated))
+      return new Target(dir, stated, await open(shell, dir, false, stated, look))
     } catch (error) {
       if (!(error instanceof DiskMapError) || error.code !== 'ERR_NOT_FOUND') throw error
       if (stated.keyCodec !== undefined && stated.valueCodec !== undefined) {
-        return new Target(shell, dir, stated, undefined)
+        return new Target(dir, stated, undefined)
       }
       const message = `There is no map at ${checkPath(dir)}: state --key-codec and --value-codec to make one.`
       throw new DiskMapError(error.code, message, { cause: error })
@@ -125,28 +126,40 @@ export class Target {
 
   /** Whether the map is there. */
   get isMade(): boolean {
-    return this.#opened !== undefined
+    return this.#map !== undefined
   }
 
   /** Throws if an entry is none for a map that has still to be made; one that is there looks for itself. */
   check(key: unknown, value: unknown): void {
-    if (this.#opened !== undefined) return
+    if (this.#map !== undefined) return
     const { keyCodec, valueCodec } = this.#stated
     const drivers = stateCodecs(nativeOptions(true, false), keyCodec, valueCodec)
-    drivers.key!.put(key)
-    if (drivers.value!.kind === 'text') drivers.value!.toText(value)
-    else drivers.value!.store(value)
+    checkText('key', drivers.key!.name, drivers.key!.put(key))
+    if (drivers.value!.kind === 'text') {
+      checkText('value', drivers.value!.name, drivers.value!.toText(value))
+    } else {
+      drivers.value!.store(value)
+    }
   }
 
   /** The map, which is made now if it is not there. */
   async map(): Promise<DiskMap<unknown, unknown>> {
-    this.#opened ??= await openWith(this.#shell, this.#dir, false, true, this.#stated)
-    return this.#opened.map
+    const { keyCodec: key, valueCodec: value } = this.#stated
+    return (this.#map ??= await DiskMap.openAsync<unknown, unknown>(this.#dir, { key, value }))
   }
 
   close(): void {
-    this.#opened?.map.close()
+    this.#map?.close()
   }
+}
+
+/** What is left to the engine where a map is there. */
+function checkText(role: Role, codec: string, text: string | number): void {
+  if (typeof text === 'number') return
+  if (!text.isWellFormed()) throw invalid(role, codec, 'strings without lone surrogates', text)
+  const length = Buffer.byteLength(text)
+  const most = role === 'key' ? limits.maxKeyBytes : limits.maxValueBytes
+  if (length > most) throw tooLarge(role, length, most)
 }
 
 function formsOf({ key, keyParam, value, valueParam }: StoredCodecs): Forms {

@@ -67,9 +67,9 @@ function toldOf(error: unknown, program: Command, args: readonly string[]): unkn
   if (error instanceof RangeError && error.message === 'Invalid string length') {
     return new DiskMapError('ERR_TOO_LARGE', 'An entry is longer as text than a string can be.')
   }
-  if (!(error instanceof CommanderError)) return error
+  if (!(error instanceof CommanderError || error instanceof UsageError)) return error
   const command = program.commands.find((command) => command.name() === args[0])
-  const isBare = error.code === 'commander.help'
+  const isBare = error instanceof CommanderError && error.code === 'commander.help'
   const what = isBare ? 'a command is missing' : error.message.replace(/^error: |\.$/g, '')
   return new UsageError(`${what}; see opendiskmap ${command ? `${command.name()} ` : ''}--help`)
 }
