@@ -128,10 +128,13 @@ export async function checkPackage(report) {
       const { code } = await run(process.execPath, [name], { cwd: project, show: 'failure' })
       report(`${name.replace(/\.[cm]js$/, '')}: it works`, code === 0)
     }
-    const shown = await npm(['exec', '--offline', '--', 'opendiskmap', 'get', 'stranger.odm', 'answer'], {
-      cwd: project,
-      show: 'failure',
-    })
+    const shown = await npm(
+      ['exec', '--offline', '--', 'opendiskmap', 'get', 'stranger.odm', 'answer'],
+      {
+        cwd: project,
+        show: 'failure',
+      },
+    )
     report(
       'npx opendiskmap reads a map of the project',
       shown.code === 0 && shown.output.includes('{"n":42}'),
