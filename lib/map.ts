@@ -30,7 +30,7 @@ import { read, viewMany, Views, type Shown, type ViewMode } from './views.js'
 const opening = Symbol('opening')
 
 /** Gives a handle up that nobody has seen yet. */
-function giveUp(handle: NativeHandle): void {
+export function giveUp(handle: NativeHandle): void {
   handle.bind(TEXT, TEXT).close()
 }
 

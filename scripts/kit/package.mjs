@@ -23,6 +23,7 @@ const REQUIRED = [
   'LICENSE-MIT',
   'index.js',
   'index.d.ts',
+  'lib/cli/main.js',
   'cjs/package.json',
   'cjs/index.js',
   'cjs/index.d.ts',
@@ -128,6 +129,18 @@ export async function checkPackage(report) {
       const { code } = await run(process.execPath, [name], { cwd: project, show: 'failure' })
       report(`${name.replace(/\.[cm]js$/, '')}: it works`, code === 0)
     }
+    const shown = await npm(
+      ['exec', '--offline', '--', 'opendiskmap', 'get', 'stranger.odm', 'answer'],
+      {
+        cwd: project,
+        show: 'failure',
+      },
+    )
+    report(
+      'npx opendiskmap reads a map of the project',
+      shown.code === 0 && shown.output.includes('{"n":42}'),
+      shown.output,
+    )
     await checkTypes(project, report)
   } finally {
     rmSync(home, { recursive: true, force: true })
