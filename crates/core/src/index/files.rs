@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Far more files than tables for 2^40 entries need.
-const MAX_FILES: u64 = 1 << 16;
+pub(super) const MAX_FILES: usize = 1 << 16;
 
 /// From so many entries a table on all tables are about to split: hashes fill them evenly, so that they get there together.
 const WAVE: u64 = FULL as u64 / 5 * 4;
@@ -192,7 +192,8 @@ impl Index {
     /// An eighth of the tables that there are.
     fn an_eighth(&self) -> usize {
         let page = self.page();
-        let tables = page.load(head::TABLES) + page.load(head::FREE_COUNT);
+        // Saturating, here and below: a damaged counter must not stop whoever asks.
+        let tables = page.load(head::TABLES).saturating_add(page.load(head::FREE_COUNT));
         (tables as usize / 8).clamp(MIN_TABLES, MAX_TABLES)
     }
 
@@ -209,7 +210,8 @@ impl Index {
             ahead += tables_in(number)?;
         }
         // Free tables are used before new ones.
-        let left = current.saturating_sub(next.number) + page.load(head::FREE_COUNT) as usize + ahead;
+        let unused = current.saturating_sub(next.number) + ahead;
+        let left = unused.saturating_add(page.load(head::FREE_COUNT) as usize);
         let tables = page.load(head::TABLES);
         if page.load(head::ENTRIES) >= tables.saturating_mul(WAVE) {
             let tables = tables as usize;
@@ -294,7 +296,7 @@ impl Index {
         let page = self.page();
         let (first, next) = (page.load(head::FIRST_INDEX), page.load(head::NEXT_INDEX));
         let current = TableRef::from_word(page.load(head::ALLOCATE)).map_or(u64::MAX, |table| table.file as u64);
-        let fits = first <= current && current < next && next - first <= MAX_FILES;
+        let fits = first <= current && current < next && next - first <= MAX_FILES as u64;
         if fits { Ok(()) } else { Err(self.damage("the numbers of the index files do not fit each other")) }
     }
 

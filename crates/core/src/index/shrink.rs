@@ -1,13 +1,13 @@
 //! `compact()` of the index: sibling tables are joined and everything moves to new files, the old ones go.
 
-use super::files::Index;
+use super::files::{Index, MAX_FILES};
 use super::rewrite::{Queue, forget};
 use crate::Result;
 use crate::layout::directory::{Root, SMALL_DEPTH, entries_at, entry_of};
 use crate::layout::head;
 use crate::layout::intent::{IndexIntent, Operation};
 use crate::layout::names;
-use crate::layout::table::{MIN_TABLES, TableRef, index_len};
+use crate::layout::table::{MAX_TABLES, MIN_TABLES, TableRef, index_len};
 use crate::mem::Guard;
 
 /// A joined table is filled this far, so that the next inserts do not split it again.
@@ -39,7 +39,8 @@ impl Index {
         let page = self.page();
         let live = page.load(head::ENTRIES);
         page.store(head::PEAK, live);
-        let wanted = (live as usize / (JOIN_FILL / 2)).max(1);
+        // A damaged counter asks for more than there is, and then nothing is to be gained.
+        let wanted = (live as usize / (JOIN_FILL / 2)).clamp(1, MAX_FILES * MAX_TABLES);
         if (index_len(wanted.max(MIN_TABLES)) as u64) * 8 >= self.bytes(guard) * 7 {
             return Ok(false);
         }
