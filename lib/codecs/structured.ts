@@ -1,7 +1,7 @@
 import { DefaultDeserializer, DefaultSerializer } from 'node:v8'
 import { corrupt, DiskMapError } from '../errors.js'
 import { placeValue } from './octets.js'
-import type { PackedDriver } from './types.js'
+import type { Driver } from './types.js'
 
 const name = 'structured'
 
@@ -10,6 +10,19 @@ const name = 'structured'
 class Serializer extends DefaultSerializer {
   _getDataCloneError(message: string): DiskMapError {
     return new DiskMapError('ERR_INVALID_VALUE', `The value codec ${name} cannot clone: ${message}`)
+  }
+}
+
+/** Bun has the class and refuses to make one. */
+function check(): void {
+  try {
+    void new Serializer()
+  } catch (error) {
+    throw new DiskMapError(
+      'ERR_CODEC_UNAVAILABLE',
+      'The codec structured needs the serializer of V8, which this runtime does not have: take json or msgpack.',
+      { cause: error },
+    )
   }
 }
 
@@ -24,21 +37,24 @@ function adopt(bytes: Buffer): unknown {
 }
 
 /** Values as node:v8 serializes them. */
-export const structured: PackedDriver<unknown> = {
-  kind: 'packed',
-  name,
-  store(value) {
-    const serializer = new Serializer()
-    serializer.writeHeader()
-    serializer.writeValue(value)
-    return placeValue(name, serializer.releaseBuffer())
+export const structured: Driver<unknown> = {
+  check,
+  value: {
+    kind: 'packed',
+    name,
+    store(value) {
+      const serializer = new Serializer()
+      serializer.writeHeader()
+      serializer.writeValue(value)
+      return placeValue(name, serializer.releaseBuffer())
+    },
+    // Typed arrays in the value come out as views of these bytes, so they are a copy of the value's own, outside of
+    // Buffer's pool.
+    read(bytes, start, end) {
+      const copy = Buffer.allocUnsafeSlow(end - start)
+      bytes.copy(copy, 0, start, end)
+      return adopt(copy)
+    },
+    adopt,
   },
-  // Typed arrays in the value come out as views of these bytes, so they are a copy of the value's own, outside of
-  // Buffer's pool.
-  read(bytes, start, end) {
-    const copy = Buffer.allocUnsafeSlow(end - start)
-    bytes.copy(copy, 0, start, end)
-    return adopt(copy)
-  },
-  adopt,
 }
