@@ -1,4 +1,4 @@
-/** Marks the codecs of this library, in both emits; its value is the codec's name. */
+/** Marks the codecs of this library, in every instance of it; its value is the codec's name. */
 export const codecBrand: unique symbol = Symbol.for('opendiskmap.codec')
 
 declare const keyType: unique symbol
