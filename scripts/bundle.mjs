@@ -1,6 +1,6 @@
-// The last step of `npm run build:face`: makes of what tsc emitted what is published. That is one CommonJS module with its types,
-// and an ES module that hands on its names: so `import` and `require` have one implementation in a process, and the
-// package stays small. Comments and layout are left out; the names of functions and classes stay, for stack traces.
+// The last step of `npm run build:face`: makes of what tsc emitted what is published. That is one CommonJS module, face.cjs, and
+// its types; index.cjs and index.js hand on its names. So `import` and `require` have one implementation in a process,
+// and the package stays small. Comments and layout are left out; the names of functions and classes stay, for stack traces.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { dts } from 'rolldown-plugin-dts'
 import { root } from './kit/run.mjs'
 
 const dist = join(root, 'dist')
+const face = join(dist, 'face.cjs')
 
 /** The loader of the addon stays a file by itself, from which the binary's place is counted. */
 const loader = {
@@ -19,7 +20,7 @@ const loader = {
     source.endsWith('/native.cjs') ? { id: '../native.cjs', external: true } : undefined,
 }
 
-const names = { function: true, class: true }
+const kept = { function: true, class: true }
 
 /** Runtimes print the line in which an error was thrown, so lines are not longer than this without need. */
 const LINE = 100
@@ -36,7 +37,7 @@ function lineStarts(code) {
       if (Array.isArray(node[name])) starts.push(...node[name].map(({ start }) => start))
     Object.values(node).forEach(visit)
   }
-  visit(parseSync('index.cjs', code).program)
+  visit(parseSync('face.cjs', code).program)
   return starts.toSorted((a, b) => a - b)
 }
 
@@ -61,18 +62,17 @@ const code = await rolldown({
   plugins: [loader],
 })
 await code.write({
-  file: join(dist, 'index.cjs'),
+  file: face,
   format: 'cjs',
   comments: false,
   minify: {
-    compress: { target: 'es2022', keepNames: names },
-    mangle: { toplevel: true, keepNames: names },
+    compress: { target: 'es2022', keepNames: kept },
+    mangle: { toplevel: true, keepNames: kept },
     codegen: { removeWhitespace: true },
   },
 })
 
-const module = join(dist, 'index.cjs')
-writeFileSync(module, breakLines(readFileSync(module, 'utf8')))
+writeFileSync(face, breakLines(readFileSync(face, 'utf8')))
 
 const types = await rolldown({
   input: { index: join(root, 'index.d.ts') },
@@ -80,7 +80,9 @@ const types = await rolldown({
 })
 await types.write({ dir: dist, format: 'es', entryFileNames: '[name].d.cts' })
 
-const exported = Object.keys(createRequire(import.meta.url)(module))
-const list = exported.toSorted().join(', ')
-writeFileSync(join(dist, 'index.js'), `export { ${list} } from './index.cjs'\n`)
+// Node looks for the names that a CommonJS module gives by reading all of it, in JavaScript: a short one is read at once.
+const names = Object.keys(createRequire(import.meta.url)(face)).toSorted()
+const handedOn = names.map((name) => `exports.${name} = face.${name}\n`)
+writeFileSync(join(dist, 'index.cjs'), `const face = require('./face.cjs')\n${handedOn.join('')}`)
+writeFileSync(join(dist, 'index.js'), `export { ${names.join(', ')} } from './index.cjs'\n`)
 writeFileSync(join(dist, 'index.d.ts'), "export * from './index.cjs'\n")

@@ -1,22 +1,18 @@
-import { DefaultDeserializer, DefaultSerializer } from 'node:v8'
+import type { DefaultSerializer } from 'node:v8'
+import optional from '../../optional.cjs'
 import { corrupt, DiskMapError } from '../errors.js'
 import { placeValue } from './octets.js'
 import type { Driver } from './types.js'
 
 const name = 'structured'
 
-// Node asks the serializer itself for the error of a value that cannot be cloned, so that it need not be told from
-// what a getter of the value throws.
-class Serializer extends DefaultSerializer {
-  _getDataCloneError(message: string): DiskMapError {
-    return new DiskMapError('ERR_INVALID_VALUE', `The value codec ${name} cannot clone: ${message}`)
-  }
-}
+let Serializer: (new () => DefaultSerializer) | undefined
 
-/** Bun has the class and refuses to make one. */
-function check(): void {
+/** A serializer, which Bun has not. */
+function makeSerializer(): DefaultSerializer {
   try {
-    void new Serializer()
+    Serializer ??= defineSerializer()
+    return new Serializer()
   } catch (error) {
     throw new DiskMapError(
       'ERR_CODEC_UNAVAILABLE',
@@ -26,7 +22,19 @@ function check(): void {
   }
 }
 
+// Node asks the serializer itself for the error of a value that cannot be cloned, so that it need not be told from
+// what a getter of the value throws.
+function defineSerializer(): new () => DefaultSerializer {
+  return class extends optional.v8().DefaultSerializer {
+    _getDataCloneError(message: string): DiskMapError {
+      const sentence = `The value codec ${name} cannot clone: ${message}`
+      return new DiskMapError('ERR_INVALID_VALUE', sentence)
+    }
+  }
+}
+
 function adopt(bytes: Buffer): unknown {
+  const { DefaultDeserializer } = optional.v8()
   try {
     const deserializer = new DefaultDeserializer(bytes)
     deserializer.readHeader()
@@ -38,12 +46,12 @@ function adopt(bytes: Buffer): unknown {
 
 /** Values as node:v8 serializes them. */
 export const structured: Driver<unknown> = {
-  check,
+  check: makeSerializer,
   value: {
     kind: 'packed',
     name,
     store(value) {
-      const serializer = new Serializer()
+      const serializer = makeSerializer()
       serializer.writeHeader()
       serializer.writeValue(value)
       return placeValue(name, serializer.releaseBuffer())

@@ -36,6 +36,7 @@ const FILES = [
   'dist/index.d.ts',
   'dist/index.cjs',
   'dist/index.d.cts',
+  'dist/face.cjs',
 ]
 
 /** In bytes, unpacked. */
