@@ -16,6 +16,7 @@ import { buildRelease, cannotBuild, checkRelease } from './release.mjs'
 import { cargo, root, run, tool } from './run.mjs'
 import { installTools, runtime, runtimes } from './runtimes.mjs'
 import { threadSanitizer } from './sanitizer.mjs'
+import { runSpecs } from './specs.mjs'
 import { lintWorkflows } from './workflows.mjs'
 
 /** @typedef {import('./counts.mjs').Counts} Counts */
@@ -207,8 +208,17 @@ async function releaseBinary() {
 async function specsUnder(name) {
   const found = await runtime(name)
   if (typeof found === 'string') return skip(found)
-  const line = [join(root, 'node_modules/ava/entrypoints/cli.mjs'), '--tap']
-  return tap(await run(found.program, line, { show: worthSeeing, minutes: 20 }))
+  const line = [join(root, 'node_modules/ava/entrypoints/cli.mjs'), '--tap', '--timeout=10m']
+  return tap(await run(found.program, line, { show: worthSeeing, minutes: 40 }))
+}
+
+/** The specs under a runtime that cannot run AVA. @param {string} name */
+async function specsBeside(name) {
+  const found = await runtime(name)
+  if (typeof found === 'string') return skip(found)
+  return checks((report) =>
+    runSpecs(found, (what, held, details) => report(`${name}: ${what}`, held, details)),
+  )
 }
 
 /** @type {Part[]} */
@@ -502,6 +512,12 @@ export const longParts = [
     what: `the tests of the TypeScript face under ${name.replace('node-', 'Node ')}`,
     needs: /** @type {const} */ ('build'),
     run: () => specsUnder(name),
+  })),
+  ...['bun', 'deno'].map((name) => ({
+    name,
+    what: `the tests of the TypeScript face under ${name === 'bun' ? 'Bun' : 'Deno'}, as far as they can hold there`,
+    needs: /** @type {const} */ ('build'),
+    run: () => specsBeside(name),
   })),
   {
     name: 'refused-all',

@@ -86,7 +86,8 @@ async function all() {
     if (error === undefined) passed++
     else failed++
     console.log(`${error === undefined ? 'ok' : 'not ok'} - ${title}`)
-    if (error !== undefined) console.log(String(error?.stack ?? error).replace(/^/gm, '  '))
+    if (error !== undefined)
+      console.log(String(error instanceof Error ? error.stack : error).replace(/^/gm, '  '))
   }
   console.log(`# pass ${passed}\n# fail ${failed}`)
   process.exit(failed === 0 ? 0 : 1)
