@@ -33,6 +33,15 @@ function defineSerializer(): new () => DefaultSerializer {
   }
 }
 
+// Deno does not ask: there its words must do.
+function refusal(error: unknown): unknown {
+  const asks = !('Deno' in globalThis)
+  if (asks || !(error instanceof Error) || !/could not be cloned\.?$/.test(error.message))
+    return error
+  const sentence = `The value codec ${name} cannot clone: ${error.message}`
+  return new DiskMapError('ERR_INVALID_VALUE', sentence, { cause: error })
+}
+
 function adopt(bytes: Buffer): unknown {
   const { DefaultDeserializer } = optional.v8()
   try {
@@ -53,7 +62,11 @@ export const structured: Driver<unknown> = {
     store(value) {
       const serializer = makeSerializer()
       serializer.writeHeader()
-      serializer.writeValue(value)
+      try {
+        serializer.writeValue(value)
+      } catch (error) {
+        throw refusal(error)
+      }
       return placeValue(name, serializer.releaseBuffer())
     },
     // Typed arrays in the value come out as views of these bytes, so they are a copy of the value's own, outside of
