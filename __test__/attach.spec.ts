@@ -14,7 +14,7 @@ import { program } from './helpers/program.js'
 import { ask, startThread } from './helpers/threads.js'
 
 const codecs = { key: str, value: str }
-const cjs = createRequire(import.meta.url)('../cjs/index.js') as typeof face
+const cjs = createRequire(import.meta.url)('../dist/index.cjs') as typeof face
 
 test('a handle that was posted to a worker attaches there, and both see each other’s writes', async (t) => {
   const map = freshMap(t, codecs).set('before', '0')

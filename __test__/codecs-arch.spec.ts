@@ -24,7 +24,7 @@ import { fails } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
 import { samples, samplesWithValues } from './helpers/schemas.js'
 
-const cjs = createRequire(import.meta.url)('../cjs/index.js') as typeof face
+const cjs = createRequire(import.meta.url)('../dist/index.cjs') as typeof face
 
 const profile = struct({ id: 'u32', name: 'string', email: 'string', scores: 'f64[]' })
 const ada: ArchValue<typeof profile> = {

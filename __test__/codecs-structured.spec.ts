@@ -2,10 +2,13 @@ import { deserialize, serialize } from 'node:v8'
 import test from 'ava'
 import * as fc from 'fast-check'
 import { str, structured } from '../index.js'
-import { structured as driver } from '../lib/codecs/structured.js'
+import { structured as codec } from '../lib/codecs/structured.js'
 import { scratch, VALUE_AT } from '../lib/scratch.js'
+import type { PackedDriver } from '../lib/codecs/types.js'
 import { fails } from './helpers/errors.js'
 import { freshMap } from './helpers/open.js'
+
+const driver = codec.value as PackedDriver<unknown>
 
 test('structured keeps what structuredClone keeps', (t) => {
   const map = freshMap(t, { key: str, value: structured })

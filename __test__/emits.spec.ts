@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import test from 'ava'
 import type * as face from '../index.js'
-import * as esm from '../index.js'
+import * as source from '../index.js'
 import { DiskMap, json, native, str, structured } from '../index.js'
 import { freshDir, freshPath } from './helpers/dir.js'
 import { fails } from './helpers/errors.js'
@@ -12,17 +12,16 @@ import { installCopy } from './helpers/package.js'
 import { program, root } from './helpers/program.js'
 
 const require = createRequire(import.meta.url)
-const cjs = require('../cjs/index.js') as typeof face
+const cjs = require('../dist/index.cjs') as typeof face
 
-test('the package is an ES module, with a CommonJS emit and its types in cjs/', (t) => {
+test('the package is one CommonJS module with its types, and an ES module that hands on its names', (t) => {
   const read = (file: string): Record<string, unknown> =>
     JSON.parse(readFileSync(join(root, file), 'utf8')) as Record<string, unknown>
   const { type, exports, engines } = read('package.json')
   t.is(type, 'module')
-  t.is(read('cjs/package.json')['type'], 'commonjs')
   t.deepEqual((exports as Record<string, unknown>)['.'], {
-    import: { types: './index.d.ts', default: './index.js' },
-    require: { types: './cjs/index.d.ts', default: './cjs/index.js' },
+    import: { types: './dist/index.d.ts', default: './dist/index.js' },
+    require: { types: './dist/index.d.cts', default: './dist/index.cjs' },
   })
   t.deepEqual(engines, { node: '^20.19.0 || >=22.12.0' })
 })
@@ -47,9 +46,12 @@ test('native.cjs and optional.cjs are all that is written in CommonJS, and the f
   t.false(existsSync(join(root, 'cjs', 'lib', 'cli')))
 })
 
-test('import and require give the same names', (t) => {
-  const names = Object.keys(cjs).filter((name) => name !== '__esModule')
-  t.deepEqual(names.toSorted(), Object.keys(esm).toSorted())
+test('import and require give the same names, and the same things', async (t) => {
+  const names = Object.keys(cjs)
+  const packed: Record<string, unknown> = await import('../dist/index.js')
+  t.deepEqual(names.toSorted(), Object.keys(source).toSorted())
+  t.deepEqual(names.toSorted(), Object.keys(packed).toSorted())
+  for (const name of names) t.is((cjs as unknown as typeof packed)[name], packed[name], name)
   t.deepEqual(names.toSorted(), [
     'DELETE',
     'DiskMap',
@@ -76,7 +78,7 @@ test('import and require give the same names', (t) => {
   ])
 })
 
-test('import and require in one process share one map', (t) => {
+test('two instances of the face in one process share one map', (t) => {
   const path = freshPath(t)
   const one = DiskMap.open(path, { key: str, value: native.u64 })
   const two = cjs.DiskMap.open(path, { key: cjs.str, value: cjs.native.u64 })
@@ -90,7 +92,7 @@ test('import and require in one process share one map', (t) => {
   two.close()
 })
 
-test('codecs and DELETE of one emit serve the other', (t) => {
+test('codecs and DELETE of one instance serve the other', (t) => {
   const path = freshPath(t)
   const map = DiskMap.open(path, { key: cjs.str, value: cjs.json })
   t.deepEqual(map.set('a', [1]).get('a'), [1])
@@ -104,7 +106,7 @@ test('codecs and DELETE of one emit serve the other', (t) => {
 test('a second copy of the package in the process is ERR_LOCKED, and the message says so', (t) => {
   const path = freshPath(t)
   const copy = installCopy(freshDir(t))
-  const other = require(join(copy, 'cjs', 'index.js')) as typeof face
+  const other = require(join(copy, 'dist', 'index.cjs')) as typeof face
   const map = DiskMap.open(path, { key: str, value: str }).set('a', '1')
   const error = fails(t, 'ERR_LOCKED', () =>
     other.DiskMap.open(path, { key: other.str, value: other.str }),

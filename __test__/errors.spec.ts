@@ -77,8 +77,8 @@ test('where a system call failed, its errno is in cause', async (t) => {
   }
 })
 
-test('errors of both emits are instances of both classes', (t) => {
-  const cjs = require('../cjs/index.js') as typeof face
+test('errors of two instances of the face are instances of both classes', (t) => {
+  const cjs = require('../dist/index.cjs') as typeof face
   t.not(cjs.DiskMapError, DiskMapError)
   t.true(new cjs.DiskMapError('ERR_IO', 'x') instanceof DiskMapError)
   t.true(new DiskMapError('ERR_IO', 'x') instanceof cjs.DiskMapError)
@@ -96,7 +96,7 @@ test('a class derived from DiskMapError knows its own instances only', (t) => {
 
 test('these specs import what tsc emitted', (t) => {
   t.is(import.meta.resolve('../index.js'), new URL('../index.js', import.meta.url).href)
-  for (const file of ['index.js', 'index.d.ts', 'cjs/index.js', 'cjs/index.d.ts']) {
+  for (const file of ['index.js', 'index.d.ts', 'dist/index.js', 'dist/index.cjs']) {
     t.true(existsSync(join(root, file)), file)
   }
 })

@@ -15,7 +15,7 @@ import { program, start } from './helpers/program.js'
 import { startThread } from './helpers/threads.js'
 
 const codecs = { key: str, value: str }
-const cjs = createRequire(import.meta.url)('../cjs/index.js') as typeof face
+const cjs = createRequire(import.meta.url)('../dist/index.cjs') as typeof face
 
 test('openAsync opens what open opens, and makes what is not there', async (t) => {
   const path = freshPath(t)

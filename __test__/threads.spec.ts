@@ -62,7 +62,7 @@ test('threads that attach while the last handle closes join it or find it closed
 
 test('a second copy of the package cannot share a map with the first, in another thread either', async (t) => {
   const path = freshPath(t)
-  const copy = join(installCopy(freshDir(t)), 'cjs', 'index.js')
+  const copy = join(installCopy(freshDir(t)), 'dist', 'index.cjs')
   const map = DiskMap.open(path, codecs)
   const code = `
     const { parentPort, workerData } = require('node:worker_threads')

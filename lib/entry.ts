@@ -29,6 +29,7 @@ export class Entry<K, V> {
   readonly #key: K
 
   /** @param kept A key that no user's code can reach. */
+  /** @internal */
   constructor(verbs: Verbs<K, V>, kept: K, occupied: boolean, value: V | undefined) {
     this.#verbs = verbs
     this.#key = kept

@@ -16,7 +16,7 @@ import { getSystemErrorName } from 'node:util'
  * - `ERR_CLOSED`: the map was closed.
  * - `ERR_READ_ONLY`: the map was opened with `readOnly`, or became read-only after a failed sync.
  * - `ERR_CODEC_MISMATCH`: the map was made with another codec.
- * - `ERR_CODEC_UNAVAILABLE`: the codec needs a package that is not installed.
+ * - `ERR_CODEC_UNAVAILABLE`: the codec needs a package that is not installed, or what this runtime does not have.
  * - `ERR_OPTIONS_MISMATCH`: the map, or another handle of it, was opened with another value of an option.
  * - `ERR_VERSION`: the map was written by a newer version of this library.
  * - `ERR_INVALID_KEY`, `ERR_INVALID_VALUE`: the codec cannot store this key or value, or the sum of an `increment`.
@@ -47,7 +47,7 @@ export type DiskMapErrorCode =
   | 'ERR_CONFLICT'
   | 'ERR_POISONED'
 
-// Registered, so that the ES module and the CommonJS emit, which are two classes, know each other's errors.
+// Registered, so that two instances of this module in a process, which have two classes, know each other's errors.
 const brand: unique symbol = Symbol.for('opendiskmap.DiskMapError')
 
 /**
@@ -55,8 +55,8 @@ const brand: unique symbol = Symbol.for('opendiskmap.DiskMapError')
  * `forEach` of something that is not a function throws a `TypeError`, as in `Map`.
  *
  * `code` says what went wrong, `message` what to do, and `cause`, where a system call failed, is an error with the
- * `errno` (negative, as in Node) and its name as `code`. `instanceof` also holds for errors of the other emit of this
- * package (`import` and `require` in one process).
+ * `errno` (negative, as in Node) and its name as `code`. `instanceof` also holds for errors of another instance of
+ * this package in the process (a second copy, or Jest's for each test file).
  */
 export class DiskMapError extends Error {
   static {

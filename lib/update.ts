@@ -11,7 +11,7 @@ declare const deleted: unique symbol
 // Not a unique symbol: TypeScript widens the result of `() => DELETE` to symbol when it tries the overloads.
 /** The type of {@link DELETE}. */
 export type Delete = symbol & {
-  /** @internal */
+  /** @ignore */
   readonly [deleted]: true
 }
 

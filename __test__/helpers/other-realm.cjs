@@ -1,4 +1,4 @@
-// Loads the CommonJS emit as Jest does: each "test file" in a vm context, with a require that compiles every module there
+// Loads the package as Jest does: each "test file" in a vm context, with a require that compiles every module there
 // and shares only addons and Node's own modules: other-realm.cjs PATH
 const { strict: assert } = require('node:assert')
 const { readFileSync } = require('node:fs')
@@ -28,7 +28,7 @@ function testFile(number) {
   }
 
   const { DiskMap, DiskMapError, bytes, json, primitive, str, structured } = load(
-    join(__dirname, '../../cjs/index.js'),
+    join(__dirname, '../../dist/index.cjs'),
   )
   const path = `${process.argv[2]}-${number % 2}`
   const map = DiskMap.open(path, { key: str, value: bytes })

@@ -8,15 +8,9 @@ export function installCopy(dir: string): string {
   const target = join(dir, 'node_modules', 'opendiskmap')
   mkdirSync(target, { recursive: true })
   for (const name of readdirSync(root)) {
-    if (/^(index\.(js|d\.ts)|(native|optional)\.(cjs|d\.cts)|package\.json|.*\.node)$/.test(name)) {
-      cpSync(join(root, name), join(target, name))
+    if (/^(dist|native\.cjs|package\.json|.*\.node)$/.test(name)) {
+      cpSync(join(root, name), join(target, name), { recursive: true })
     }
-  }
-  for (const folder of ['lib', 'cjs']) {
-    cpSync(join(root, folder), join(target, folder), {
-      recursive: true,
-      filter: (file) => !file.endsWith('.ts') || file.endsWith('.d.ts'),
-    })
   }
   // What programs in TypeScript need besides.
   symlinkSync(join(root, 'node_modules', '@types'), join(dir, 'node_modules', '@types'), 'dir')

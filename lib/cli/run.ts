@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { DiskMapError } from '../errors.js'
 import { addBenchCommand } from './bench.js'
@@ -58,8 +58,9 @@ function programOf(shell: Shell, say: (text: string) => void): Command {
 }
 
 function version(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+  // By the package's own name: from here it is two folders up, and one in what is published.
+  const own = createRequire(import.meta.url)('opendiskmap/package.json') as { version: string }
+  return own.version
 }
 
 /** What is told of an error: what commander has refused is a matter of usage, a text beyond V8's limit one of length. */

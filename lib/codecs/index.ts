@@ -134,9 +134,10 @@ export interface StructuredCodec extends ValueCodec<unknown> {
 /**
  * Values as node:v8 serializes them: what `structuredClone` can copy (Map, Set, Date, RegExp, bigints, cycles, typed
  * arrays, errors), bytes included. What it cannot, as functions and symbols, is `ERR_INVALID_VALUE`. What a newer Node
- * wrote, an older one may not be able to read. Use it as `structured` or as `structured<User>()`.
+ * wrote, an older one may not be able to read. Bun has no such serializer: there opening a map with this codec is
+ * `ERR_CODEC_UNAVAILABLE`. Use it as `structured` or as `structured<User>()`.
  */
-export const structured: StructuredCodec = typed({ value: structuredDriver })
+export const structured: StructuredCodec = typed(structuredDriver)
 
 /** The codec `msgpack`; calling it gives the same codec with the type of its values. */
 export interface MsgpackCodec extends ValueCodec<unknown> {

@@ -3,14 +3,14 @@ import type { TextDriver } from './types.js'
 
 const wants = 'what JSON.stringify can write'
 
-// JSON.stringify runs toJSON and getters, and what those throw must pass through: only V8's own words for a cycle, a
-// bigint and an over-long result tell its errors from theirs.
+// JSON.stringify runs toJSON and getters, and what those throw must pass through: only its own words, of V8
+// and of Bun's engine, for a cycle, a bigint and an over-long result tell its errors from theirs.
 function refusal(error: unknown): unknown {
   if (error instanceof TypeError) {
-    if (error.message.startsWith('Converting circular structure to JSON')) {
+    if (/^Converting circular structure to JSON|cyclic structures/.test(error.message)) {
       return refused('ERR_INVALID_VALUE', 'The value codec json takes no cycles.', error)
     }
-    if (error.message.startsWith('Do not know how to serialize a BigInt')) {
+    if (/serialize a? ?BigInt/.test(error.message)) {
       return refused('ERR_INVALID_VALUE', 'The value codec json takes no bigints.', error)
     }
   }

@@ -45,7 +45,7 @@ function load(): Packr {
 function refusal(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const { message } = error
-  if (error instanceof RangeError && message === 'Maximum call stack size exceeded') {
+  if (error instanceof RangeError && message.startsWith('Maximum call stack size exceeded')) {
     return refused('takes no cycles and nothing nested that deep', error)
   }
   if (message === 'Unknown type: symbol') return refused('takes no symbols', error)

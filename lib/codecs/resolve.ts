@@ -16,7 +16,7 @@ export interface StatedCodecs<K, V> {
   readonly value: ValueDriver<V> | undefined
 }
 
-/** The driver of this library's codec, which may come from the other emit of the package. */
+/** The driver of this library's codec, which may come from another instance of the package. */
 function builtin(codec: unknown): Driver<unknown> | undefined {
   const isObject = (typeof codec === 'object' && codec !== null) || typeof codec === 'function'
   if (!isObject || !(codecBrand in codec)) return undefined

@@ -1,4 +1,4 @@
-/** Marks the codecs of this library, in both emits; its value is the codec's name. */
+/** Marks the codecs of this library, in every instance of it; its value is the codec's name. */
 export const codecBrand: unique symbol = Symbol.for('opendiskmap.codec')
 
 declare const keyType: unique symbol
@@ -18,9 +18,9 @@ export type CodecVerb = 'compareAndSet' | 'increment'
 export interface KeyCodec<K> {
   /** The name that is stored with the map. */
   readonly name: string
-  /** @internal */
+  /** @ignore */
   readonly [codecBrand]: string
-  /** @internal Both ways, so that KeyCodec<number> is neither a KeyCodec<number | string> nor the reverse. */
+  /** @ignore Both ways, so that KeyCodec<number> is neither a KeyCodec<number | string> nor the reverse. */
   readonly [keyType]?: (key: K) => K
 }
 
@@ -60,9 +60,9 @@ export interface ValueCodec<V, Allows extends CodecVerb = never, Viewed = unknow
   encode(value: V, sink: Sink): Uint8Array | void
   /** Reads a value from its bytes. The Buffer may be kept and changed, unless `borrows` is true. */
   decode(bytes: Buffer): V
-  /** @internal Only in the types. The way round that lets a codec which allows more stand in for one that allows less. */
+  /** @ignore Only in the types. The way round that lets a codec which allows more stand in for one that allows less. */
   readonly [allowedVerbs]?: (verb: Allows) => void
-  /** @internal Only in the types: what a view's `value` is, if it is not what `get` gives; unknown: that. */
+  /** @ignore Only in the types: what a view's `value` is, if it is not what `get` gives; unknown: that. */
   readonly [viewedType]?: () => Viewed
 }
 

@@ -1,206 +1,146 @@
-// Looks at what npm would publish, and uses it as a stranger would: in an empty project, from the packed files.
+// Looks at what npm would publish, and installs it as a stranger would: into an empty project outside of the repository,
+// from the packed files, with no compiler at hand.
 import {
   copyFileSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { programsOf } from './doc-programs.mjs'
-import { npm, root, run, tool } from './run.mjs'
+import { delimiter, join } from 'node:path'
+import { npm, root, run } from './run.mjs'
 import { addonFile } from './setup.mjs'
 
-const REQUIRED = [
+/** @typedef {(what: string, held: boolean, details?: string) => void} Report told about every check */
+/**
+ * @typedef {object} Project
+ * @property {string} dir
+ * @property {Record<string, string>} env in which there is Node and nothing else
+ * @property {string} tarball of the main package
+ */
+/** @typedef {{ name: string, tarball: string, paths: string[], bytes: number }} Packed */
+
+const FILES = [
   'package.json',
   'README.md',
-  'CHANGELOG.md',
   'LICENSE',
   'LICENSE-APACHE',
   'LICENSE-MIT',
-  'index.js',
-  'index.d.ts',
-  'lib/cli/main.js',
-  'cjs/package.json',
-  'cjs/index.js',
-  'cjs/index.d.ts',
   'native.cjs',
-  'optional.cjs',
-  'optional.d.cts',
-  'cjs/optional.cjs',
-  'native.d.cts',
+  'dist/index.js',
+  'dist/index.d.ts',
+  'dist/index.cjs',
+  'dist/index.d.cts',
+  'dist/face.cjs',
+  'dist/cli.cjs',
 ]
-const ALLOWED = /^(lib|cjs)\/[\w./-]+\.(c?js|d\.c?ts)$/
 
-const PROGRAM = `
-const map = DiskMap.open('stranger.odm', { key: str, value: json() })
-map.set('answer', { n: 42 })
-if (map.get('answer').n !== 42 || map.size !== 1) throw new Error('the map does not give back what it got')
-map.close()
-try {
-  map.get('answer')
-} catch (error) {
-  if (error instanceof DiskMapError && error.code === 'ERR_CLOSED') process.exit(0)
+/** In bytes, unpacked. */
+const MAIN_LIMIT = 200 * 1024
+const PLATFORM_LIMIT = 2 * 1024 * 1024
+
+/** @param {number} bytes */
+const kib = (bytes) => `${(bytes / 1024).toFixed(0)} KiB`
+
+/**
+ * @param {string} folder
+ * @param {string} home where the tarball goes
+ * @returns {Promise<Packed>}
+ */
+async function pack(folder, home) {
+  const args = ['pack', '--json', '--silent', '--pack-destination', home]
+  const { code, output } = await npm(args, { cwd: folder, show: 'failure' })
+  if (code !== 0) throw new Error(`npm pack failed in ${folder}`)
+  const [{ name, filename, files, unpackedSize }] = JSON.parse(output.slice(output.indexOf('[')))
+  const paths = files.map((/** @type {{ path: string }} */ { path }) => path)
+  return { name, tarball: join(home, filename), paths, bytes: unpackedSize }
 }
-process.exit(1)
-`
-const NAMES = '{ DiskMap, DiskMapError, json, str }'
 
-const BOTH = `
-import { createRequire } from 'node:module'
-import ${NAMES} from 'opendiskmap'
-const required = createRequire(import.meta.url)('opendiskmap')
-const one = DiskMap.open('both.odm', { key: str, value: json() })
-const other = required.DiskMap.open('both.odm', { key: required.str, value: required.json() })
-one.set('written by', 'import')
-if (other.get('written by') !== 'import') throw new Error('import and require have different maps')
-other.close()
-try {
-  other.get('')
-} catch (error) {
-  if (!(error instanceof DiskMapError)) throw new Error('import does not know the errors of require')
+/** @param {Packed} packed @param {string[]} wanted @param {number} limit @param {Report} report */
+function checkContents({ name, paths, bytes }, wanted, limit, report) {
+  const missing = wanted.filter((path) => !paths.includes(path))
+  report(`${name} has every file it needs`, missing.length === 0, `missing: ${missing.join(', ')}`)
+  const foreign = paths.filter((path) => !wanted.includes(path))
+  report(`${name} has no other file`, foreign.length === 0, `not wanted: ${foreign.join(', ')}`)
+  report(`${name} takes ${kib(bytes)}, ${kib(limit)} at most`, bytes <= limit)
 }
-one.close()
-`
 
-const TYPED = `
-const map = DiskMap.open('typed.odm', { key: native.u64, value: str })
-const value: string | undefined = map.get(42n)
-const asMap: Map<bigint, string> = map
-// @ts-expect-error a number is no key of this map
-map.get(42)
-export { asMap, value }
-`
-
-/** @param {(what: string, held: boolean, output?: string) => void} report told about every check */
-export async function checkPackage(report) {
-  const home = mkdtempSync(join(tmpdir(), 'opendiskmap-package-'))
-  try {
-    const packed = await npm(['pack', '--json', '--silent', '--pack-destination', home], {
-      show: 'failure',
-    })
-    const listing =
-      packed.code === 0 ? JSON.parse(packed.output.slice(packed.output.indexOf('['))) : []
-    const [{ files = [], filename = '' } = {}] = listing
-    /** @type {string[]} */
-    const paths = files.map((/** @type {{ path: string }} */ { path }) => path)
-    const missing = REQUIRED.filter((path) => !paths.includes(path))
-    report(
-      'the package has every file it needs',
-      missing.length === 0,
-      `missing: ${missing.join(', ')}`,
-    )
-    const foreign = paths.filter((path) => !REQUIRED.includes(path) && !ALLOWED.test(path))
-    report(
-      'the package has no other file',
-      foreign.length === 0,
-      `not wanted: ${foreign.join(', ')}`,
-    )
-
-    const platform = await packPlatform(home)
-    const project = join(home, 'project')
-    mkdirSync(project)
-    writeFileSync(join(project, 'package.json'), '{ "name": "stranger", "private": true }\n')
-    const tarballs = [join(home, filename), ...platform]
-    const flags = [
-      '--no-audit',
-      '--no-fund',
-      '--ignore-scripts',
-      '--loglevel=error',
-      '--no-package-lock',
-    ]
-    const installed = await npm(['install', ...flags, ...tarballs], {
-      cwd: project,
-      show: 'failure',
-    })
-    report('it installs into an empty project', installed.code === 0)
-
-    const programs = {
-      'import.mjs': `import ${NAMES} from 'opendiskmap'\n${PROGRAM}`,
-      'require.cjs': `const ${NAMES} = require('opendiskmap')\n${PROGRAM}`,
-      'import and require in one process.mjs': BOTH,
-      ...readmeExamples(),
-    }
-    for (const [name, text] of Object.entries(programs)) {
-      writeFileSync(join(project, name), text)
-      const { code } = await run(process.execPath, [name], { cwd: project, show: 'failure' })
-      report(`${name.replace(/\.[cm]js$/, '')}: it works`, code === 0)
-    }
-    const shown = await npm(
-      ['exec', '--offline', '--', 'opendiskmap', 'get', 'stranger.odm', 'answer'],
-      {
-        cwd: project,
-        show: 'failure',
-      },
-    )
-    report(
-      'npx opendiskmap reads a map of the project',
-      shown.code === 0 && shown.output.includes('{"n":42}'),
-      shown.output,
-    )
-    await checkTypes(project, report)
-  } finally {
-    rmSync(home, { recursive: true, force: true })
-  }
+/** @param {string} manifest a package.json */
+function hasInstallScript(manifest) {
+  const { scripts = {} } = JSON.parse(readFileSync(manifest, 'utf8'))
+  return ['preinstall', 'install', 'postinstall', 'prepare'].some((name) => name in scripts)
 }
 
 /**
- * They have no syntax of TypeScript's own, so that they run as they stand.
- * @returns {Record<string, string>}
+ * The package of a platform, as a release would make it.
+ * @param {string} home @param {string} addon the binary
  */
-function readmeExamples() {
-  const examples = programsOf('README.md')
-  if (examples.length === 0) throw new Error('README.md has no example')
-  return Object.fromEntries(
-    examples.map(({ text }, i) => [`example ${i + 1} of README.md.mjs`, text]),
-  )
-}
-
-/**
- * The package of this machine's platform, as a release would make it.
- * @param {string} home
- */
-async function packPlatform(home) {
-  const addon = addonFile() ?? ''
-  const platform = addon.split('.')[1] ?? ''
+export async function packPlatform(home, addon) {
+  const platform = /opendiskmap\.([\w-]+)\.node$/.exec(addon)?.[1] ?? ''
   const folder = join(home, platform)
   cpSync(join(root, 'npm', platform), folder, { recursive: true })
-  copyFileSync(join(root, addon), join(folder, addon))
-  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  const { code } = await npm(['pack', '--silent', '--pack-destination', home], {
-    cwd: folder,
-    show: 'failure',
-  })
-  return code === 0 ? [join(home, `opendiskmap-${platform}-${version}.tgz`)] : []
+  copyFileSync(addon, join(folder, `opendiskmap.${platform}.node`))
+  return pack(folder, home)
+}
+
+/** A directory for PATH with Node and npm alone. @param {string} home */
+function barePath(home) {
+  const bin = join(home, 'bin')
+  mkdirSync(bin)
+  symlinkSync(process.execPath, join(bin, 'node'))
+  for (const dir of (process.env['PATH'] ?? '').split(delimiter)) {
+    try {
+      symlinkSync(realpathSync(join(dir, 'npm')), join(bin, 'npm'))
+      break
+    } catch {
+      // It is not there; or the link was made.
+    }
+  }
+  return bin
 }
 
 /**
- * @param {string} project
- * @param {(what: string, held: boolean) => void} report
+ * Packs, checks and installs, then hands over the project.
+ * @param {Report} report
+ * @param {(project: Project) => Promise<void>} use
+ * @param {string} [addon] a binary to take for the one of the repository
  */
-async function checkTypes(project, report) {
-  const text = `import { DiskMap, native, str } from 'opendiskmap'\n${TYPED}`
-  for (const name of ['types.mts', 'types.cts']) writeFileSync(join(project, name), text)
-  for (const module of ['node16', 'nodenext']) {
-    const options = {
-      target: 'es2023',
-      lib: ['es2023', 'esnext.disposable'],
-      module,
-      strict: true,
-      noEmit: true,
-      types: ['node'],
-      typeRoots: [join(root, 'node_modules', '@types')],
-    }
-    const config = join(project, `tsconfig.${module}.json`)
-    const files = ['types.mts', 'types.cts']
-    writeFileSync(config, JSON.stringify({ compilerOptions: options, files }))
-    const { code } = await tool('typescript/bin/tsc', ['-p', config], {
-      cwd: project,
+export async function withInstalled(report, use, addon = join(root, addonFile() ?? '')) {
+  const home = mkdtempSync(join(tmpdir(), 'opendiskmap-package-'))
+  try {
+    const main = await pack(root, home)
+    const platform = await packPlatform(home, addon)
+    checkContents(main, FILES, MAIN_LIMIT, report)
+    const binary = platform.paths.find((path) => path.endsWith('.node')) ?? ''
+    checkContents(platform, ['package.json', 'README.md', binary], PLATFORM_LIMIT, report)
+
+    const dir = join(home, 'project')
+    mkdirSync(dir)
+    writeFileSync(join(dir, 'package.json'), '{ "name": "stranger", "private": true }\n')
+    // On Windows no links can be made without a privilege.
+    const env = process.platform === 'win32' ? {} : { PATH: barePath(home) }
+    const quiet = ['--no-audit', '--no-fund', '--loglevel=error', '--no-package-lock']
+    const installed = await npm(['install', ...quiet, main.tarball, platform.tarball], {
+      cwd: dir,
+      env,
       show: 'failure',
     })
-    report(`its types hold for import and require under module ${module}`, code === 0)
+    report('they install into an empty project', installed.code === 0)
+    const manifests = [main, platform].map(({ name }) =>
+      join(dir, 'node_modules', name, 'package.json'),
+    )
+    report('neither has an install script', !manifests.some(hasInstallScript))
+    if ('PATH' in env) {
+      const compiler = await run('cc', ['--version'], { env, show: 'nothing' })
+      report('there is no compiler at hand', compiler.code === 127)
+    }
+    await use({ dir, env, tarball: main.tarball })
+  } finally {
+    rmSync(home, { recursive: true, force: true })
   }
 }

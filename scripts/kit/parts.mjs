@@ -3,11 +3,24 @@ import { mkdirSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
+import {
+  checkCommandLine,
+  checkJest,
+  checkPrograms,
+  checkReadme,
+  checkTypes,
+  isThisNode,
+  lintPackage,
+} from './consumers.mjs'
 import { makeReference } from './docs.mjs'
 import { checkInstructions } from './instructions.mjs'
-import { checkPackage } from './package.mjs'
+import { withInstalled } from './package.mjs'
+import { buildRelease, cannotBuild, checkRelease } from './release.mjs'
 import { cargo, root, run, tool } from './run.mjs'
+import { installTools, runtime, runtimes } from './runtimes.mjs'
 import { threadSanitizer } from './sanitizer.mjs'
+import { runSpecs } from './specs.mjs'
+import { lintWorkflows } from './workflows.mjs'
 
 /** @typedef {import('./counts.mjs').Counts} Counts */
 /**
@@ -143,6 +156,75 @@ async function archBothWays(args = []) {
 /** @param {string} file @param {string[]} [args] */
 async function measurement(file, args = []) {
   return check(await run(process.execPath, [`benches/${file}`, ...args], { minutes: 40 }))
+}
+
+/**
+ * Checks that are told one by one.
+ * @param {(report: import('./package.mjs').Report) => Promise<void>} work
+ */
+async function checks(work) {
+  /** @type {Counts[]} */
+  const counts = []
+  await work((what, held, details = '') => {
+    console.log(held ? `ok  ${what}` : `not ok  ${what}  ${details}`)
+    counts.push({ passed: held ? 1 : 0, failed: held ? 0 : 1 })
+  })
+  return sum(counts)
+}
+
+/** @param {string} why */
+function skip(why) {
+  console.log(`skipped, ${why}`)
+  return { passed: 0, failed: 0, skipped: why }
+}
+
+/** What npm would publish, in the hands of a stranger. */
+function packages() {
+  return checks((report) =>
+    withInstalled(report, async (project) => {
+      await checkPrograms(project, report)
+      await checkReadme(project, report)
+      await checkCommandLine(project, report)
+      const why = await installTools()
+      if (why !== undefined)
+        return console.log(`skipped, ${why}: Jest, TypeScript, lints, runtimes`)
+      await checkJest(project, report)
+      await checkTypes(project, report)
+      await lintPackage(project, report)
+      const others = runtimes().filter((one) => !isThisNode(one))
+      if (others.length === 0) console.log('skipped, there is no other runtime for this system')
+      for (const other of others)
+        await checkPrograms(project, report, other, ['workers.mjs', 'smoke.mjs'])
+    }),
+  )
+}
+
+async function releaseBinary() {
+  const why = cannotBuild()
+  if (why !== undefined) return skip(why)
+  return checks(async (report) => {
+    const file = await buildRelease(report)
+    if (file === undefined) return
+    checkRelease(file, report)
+    await withInstalled(report, (project) => checkPrograms(project, report), file)
+  })
+}
+
+/** The specs under another version of Node. @param {string} name */
+async function specsUnder(name) {
+  const found = await runtime(name)
+  if (typeof found === 'string') return skip(found)
+  const line = [join(root, 'node_modules/ava/entrypoints/cli.mjs'), '--tap', '--timeout=10m']
+  return tap(await run(found.program, line, { show: worthSeeing, minutes: 40 }))
+}
+
+/** The specs under a runtime that cannot run AVA. @param {string} name */
+async function specsBeside(name) {
+  const found = await runtime(name)
+  if (typeof found === 'string') return skip(found)
+  return checks((report) =>
+    runSpecs(found, (what, held, details) => report(`${name}: ${what}`, held, details)),
+  )
 }
 
 /** @type {Part[]} */
@@ -362,14 +444,15 @@ export const parts = [
     name: 'package',
     what: 'what npm would publish, used in an empty project',
     needs: 'build',
+    run: packages,
+  },
+  {
+    name: 'workflows',
+    what: 'the workflows of continuous integration, by actionlint',
+    needs: 'packages',
     run: async () => {
-      /** @type {Counts[]} */
-      const counts = []
-      await checkPackage((what, held, details = '') => {
-        console.log(held ? `ok  ${what}` : `not ok  ${what}  ${details}`)
-        counts.push({ passed: held ? 1 : 0, failed: held ? 0 : 1 })
-      })
-      return sum(counts)
+      const why = await installTools()
+      return why === undefined ? checks(lintWorkflows) : skip(why)
     },
   },
 ]
@@ -436,6 +519,24 @@ export const longParts = [
     needs: 'packages',
     run: fuzz,
   },
+  {
+    name: 'release-binary',
+    what: 'the binary of a release: which glibc it needs, its size, and the package with it',
+    needs: 'build',
+    run: releaseBinary,
+  },
+  ...['node-20', 'node-22', 'node-24', 'node-26'].map((name) => ({
+    name,
+    what: `the tests of the TypeScript face under ${name.replace('node-', 'Node ')}`,
+    needs: /** @type {const} */ ('build'),
+    run: () => specsUnder(name),
+  })),
+  ...['bun', 'deno'].map((name) => ({
+    name,
+    what: `the tests of the TypeScript face under ${name === 'bun' ? 'Bun' : 'Deno'}, as far as they can hold there`,
+    needs: /** @type {const} */ ('build'),
+    run: () => specsBeside(name),
+  })),
   {
     name: 'refused-all',
     what: 'all specs under a Node-API that shows no memory but its own',

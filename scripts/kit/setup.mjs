@@ -89,15 +89,21 @@ function nativeIsStale() {
   if (addon === undefined) return true
   const sources = ['Cargo.toml', 'Cargo.lock', 'crates/core', 'crates/derive', 'crates/node']
   const changed = sources.map((path) => newest(path, (name) => /\.(rs|toml)$/.test(name)))
-  return Math.max(...changed) > oldest([addon, 'native.cjs', 'native.d.cts'])
+  return Math.max(...changed) > oldest([addon, 'native.d.cts'])
 }
+
+const EMITTED = [
+  'index.js',
+  'index.d.ts',
+  ...['js', 'cjs', 'd.ts', 'd.cts'].map((end) => `dist/index.${end}`),
+]
 
 function faceIsStale() {
   const sources = ['index.ts', 'lib', 'native.d.cts', 'tsconfig.json', 'tsconfig.build.json']
-  const changed = [...sources, 'tsconfig.cjs.json'].map((path) =>
+  const changed = [...sources, 'optional.cjs', 'scripts/bundle.mjs'].map((path) =>
     newest(path, (name) => name.endsWith('.ts') && !name.endsWith('.d.ts')),
   )
-  return Math.max(...changed) > oldest(['index.js', 'index.d.ts', 'cjs/index.js', 'cjs/index.d.ts'])
+  return Math.max(...changed) > oldest(EMITTED)
 }
 
 /** @param {string[]} files a tool may leave a file that it would write unchanged as old as it was */
@@ -106,16 +112,16 @@ function touch(files) {
   for (const file of files) if (existsSync(join(root, file))) utimesSync(join(root, file), now, now)
 }
 
-/** @param {{ force?: boolean }} [options] `force`: also what is not older than its sources */
-export async function build({ force = false } = {}) {
-  if (force || nativeIsStale()) {
+/** @param {{ force?: boolean, native?: boolean }} [options] `force`: also what is not older than its sources; `native`: the addon too */
+export async function build({ force = false, native = true } = {}) {
+  if (native && (force || nativeIsStale())) {
     await needRust()
     const script = ['run', '--silent', 'build:native']
     const done = await telling('Building the engine and the addon', () =>
       npm(script, { show: 'nothing' }),
     )
     if (!done) throw new SetupError('The addon could not be built: see above.')
-    touch([addonFile() ?? 'native.cjs', 'native.cjs', 'native.d.cts'])
+    touch([addonFile() ?? 'native.d.cts', 'native.d.cts'])
   }
   if (force || faceIsStale()) {
     const script = ['run', '--silent', 'build:face']
@@ -123,7 +129,7 @@ export async function build({ force = false } = {}) {
       npm(script, { show: 'nothing' }),
     )
     if (!done) throw new SetupError('The face could not be compiled: see above.')
-    touch(['index.js', 'index.d.ts', 'cjs/index.js', 'cjs/index.d.ts'])
+    touch(EMITTED)
   }
 }
 

@@ -35,11 +35,11 @@ declare const viewType: unique symbol
  * Frozen, and of no use but to be part of another or to be given to `arch`. {@link ArchValue} has the type of its values.
  */
 export interface Schema<Value = unknown, View = unknown> {
-  /** @internal */
+  /** @ignore */
   readonly [schemaBrand]: unknown
-  /** @internal Only in the types. */
+  /** @ignore Only in the types. */
   readonly [valueType]?: () => Value
-  /** @internal Only in the types. */
+  /** @ignore Only in the types. */
   readonly [viewType]?: () => View
 }
 
