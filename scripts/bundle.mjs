@@ -90,7 +90,7 @@ await types.write({ dir: dist, format: 'es', entryFileNames: '[name].d.cts' })
 const typesFile = join(dist, 'index.d.cts')
 const said = readFileSync(typesFile, 'utf8')
   // What the reference does not show is there for the compiler only.
-  .replace(/^ *\/\*\* @ignore[^]*?\*\/\n/gm, '')
+  .replace(/^ *\/\*\* @ignore(?:(?!\*\/)[^])*\*\/\s*/gm, '  ')
   .replace(/^(?: {2})+/gm, (indent) => '\t'.repeat(indent.length / 2))
 writeFileSync(typesFile, said)
 

@@ -54,7 +54,7 @@ impl Index {
     pub(super) fn make_directory(&self, depth: u32) -> Result<usize> {
         let _mapping = self.mapping.lock();
         let page = self.page();
-        let number = page.load(head::NEXT_DIRECTORY);
+        let number = self.next_number(head::NEXT_DIRECTORY)?;
         let name = names::directory(self.shard, number as u32);
         let region = self.medium.create(&name, Kind::Directory, self.shard, number, file_len(depth), 0)?;
         self.directories.set(number as usize, region);

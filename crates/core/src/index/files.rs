@@ -238,10 +238,21 @@ impl Index {
         Ok(())
     }
 
+    /// The number of the next file, by one of the shard's two counters. Nothing mends a counter that leads beyond all slots
+    /// but an index that is made anew.
+    pub(super) fn next_number(&self, counter: usize) -> Result<u64> {
+        let number = self.page().load(counter);
+        if number < Slots::<Region>::CAPACITY as u64 {
+            Ok(number)
+        } else {
+            Err(self.damage("the numbers of the files are used up"))
+        }
+    }
+
     /// Makes a file and gives its number. The caller holds `mapping`.
     fn add_file(&self, tables: usize, prefault: bool) -> Result<usize> {
         let page = self.page();
-        let number = page.load(head::NEXT_INDEX);
+        let number = self.next_number(head::NEXT_INDEX)?;
         let name = names::index(self.shard, number as u32);
         let region = self.medium.create(&name, Kind::Index, self.shard, number, index_len(tables), 0)?;
         if prefault {
