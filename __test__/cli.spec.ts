@@ -174,7 +174,8 @@ test('stats, verify, compact, backup and salvage say the same to people and as J
     before: number
     after: number
   }
-  t.true(after < most)
+  // The background may have done all of it by then.
+  t.true(after <= most)
   t.regex((await cli(['compact', path])).out, /^\d.* before, \d.* now\n$/)
 })
 
