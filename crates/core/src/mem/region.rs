@@ -7,7 +7,7 @@ use crate::rules::{Rule, holds};
 use crate::sys::fault_guard::Watch;
 use crate::sys::faults::{self, Call};
 use crate::sys::{self, FileId};
-use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
+use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
 
@@ -128,15 +128,12 @@ impl Region {
         Ok(())
     }
 
-    /// Brings a range's pages in for writing, in bulk: a fault for each of them costs four times as much. Best effort.
+    /// Brings a range's pages in for writing, in bulk, as far as the system can. Best effort.
     pub fn prefault(&self, offset: usize, len: usize) {
         let len = len.min(self.len().saturating_sub(offset));
-        #[cfg(target_os = "linux")]
         if len > 0 {
-            let _ = self.map.advise_range(Advice::PopulateWrite, offset, len);
+            sys::prefault(&self.map, offset, len);
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (Advice::Normal, len);
     }
 
     /// Has the processor fetch the line of an offset, which need not be in the mapping: a hint.
