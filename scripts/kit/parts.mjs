@@ -6,6 +6,7 @@ import { cargoTest, check, nextest, rig, sum, tap } from './counts.mjs'
 import { checkPackage } from './package.mjs'
 import { cargo, root, run, tool } from './run.mjs'
 import { threadSanitizer } from './sanitizer.mjs'
+import { targets } from './targets.mjs'
 
 /** @typedef {import('./counts.mjs').Counts} Counts */
 /**
@@ -407,6 +408,12 @@ export const longParts = [
     what: 'the tests with threads under the thread sanitizer, and a race that it must report',
     needs: 'packages',
     run: () => threadSanitizer(),
+  },
+  {
+    name: 'targets',
+    what: 'the compiler and its lints, for each target of the packages',
+    needs: 'packages',
+    run: () => targets(),
   },
   {
     name: 'flip-all',
