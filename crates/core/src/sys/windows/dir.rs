@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::windows::ffi::OsStringExt;
-use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
+use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,10 +19,9 @@ use windows_sys::Win32::Foundation::{
     ERROR_SHARING_VIOLATION,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_NOT_CONTENT_INDEXED, FILE_ATTRIBUTE_REPARSE_POINT,
-    FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_NAME_NORMALIZED, FILE_READ_ATTRIBUTES,
-    FILE_SHARE_READ, FILE_SHARE_WRITE, GetFinalPathNameByHandleW, MOVEFILE_REPLACE_EXISTING, MOVEFILE_WRITE_THROUGH,
-    MoveFileExW,
+    FILE_ATTRIBUTE_NOT_CONTENT_INDEXED, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_NAME_NORMALIZED,
+    FILE_READ_ATTRIBUTES, FILE_SHARE_READ, FILE_SHARE_WRITE, GetFinalPathNameByHandleW, MOVEFILE_REPLACE_EXISTING,
+    MOVEFILE_WRITE_THROUGH, MoveFileExW,
 };
 
 /// A file and a directory share reading, writing and deleting with all who open them (which is what `OpenOptions` asks for
@@ -43,11 +42,11 @@ impl Dir {
     /// What the flags let be opened, if it is a directory.
     fn open_as(path: &Path, flags: u32) -> io::Result<Dir> {
         let handle = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        let attributes = handle.metadata()?.file_attributes();
-        if attributes & FILE_ATTRIBUTE_DIRECTORY == 0 || attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0 {
+        if !handle.metadata()?.is_dir() {
             return Err(io::Error::from_raw_os_error(ERROR_DIRECTORY as i32));
         }
-        let path = path_of(&handle)?;
+        // Some drivers of disks do not say.
+        let path = path_of(&handle).or_else(|_| std::path::absolute(path))?;
         Ok(Dir { handle, path, lock: Mutex::new(None) })
     }
 
@@ -216,7 +215,8 @@ impl Dir {
     pub fn sync(&self) -> io::Result<()> {
         let known = [ERROR_ACCESS_DENIED, ERROR_INVALID_FUNCTION, ERROR_INVALID_PARAMETER, ERROR_NOT_SUPPORTED];
         let opened = OpenOptions::new().write(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(&self.path);
-        match opened.and_then(|directory| directory.sync_all()) {
+        let Ok(directory) = opened else { return Ok(()) };
+        match directory.sync_all() {
             Err(error) if is_one_of(&error, &known) => Ok(()),
             synced => synced,
         }
@@ -262,10 +262,9 @@ impl Dir {
     }
 }
 
-/// Refuses what is no file, and, for writing, what goes by a second name.
+/// Refuses what is no file, links of every kind among it, and, for writing, what goes by a second name.
 fn check(file: &File, name: &str, write: bool) -> io::Result<()> {
-    let attributes = file.metadata()?.file_attributes();
-    if attributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT) != 0 {
+    if !file.metadata()?.is_file() {
         return foreign(name, "is not a regular file");
     }
     if write && file::has_second_name(file)? {
