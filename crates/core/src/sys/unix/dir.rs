@@ -195,7 +195,6 @@ fn is_dir(stat: &rfs::Stat) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::os::unix::fs::MetadataExt;
 
     #[test]
