@@ -20,6 +20,7 @@ import { cargo, root, run, tool } from './run.mjs'
 import { installTools, runtime, runtimes } from './runtimes.mjs'
 import { threadSanitizer } from './sanitizer.mjs'
 import { runSpecs } from './specs.mjs'
+import { targets } from './targets.mjs'
 import { lintWorkflows } from './workflows.mjs'
 
 /** @typedef {import('./counts.mjs').Counts} Counts */
@@ -506,6 +507,12 @@ export const longParts = [
     what: 'the tests with threads under the thread sanitizer, and a race that it must report',
     needs: 'packages',
     run: () => threadSanitizer(),
+  },
+  {
+    name: 'targets',
+    what: 'the compiler and its lints, for each target of the packages',
+    needs: 'packages',
+    run: () => targets(),
   },
   {
     name: 'flip-all',

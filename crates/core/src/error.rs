@@ -141,6 +141,18 @@ impl Error {
         Error::of(code, format!("Could not {action}: {error}. {advice}."), errno)
     }
 
+    /// A file that could not be mapped.
+    pub(crate) fn unmapped(what: &str, error: &io::Error) -> Self {
+        if !crate::sys::lacks_mappings(error) {
+            return Error::os(format_args!("map {what}"), error);
+        }
+        let message = format!(
+            "Could not map {what}: the process has no mappings or address space left. {}, or let go of views.",
+            crate::sys::MORE_MAPPINGS
+        );
+        Error::of(Code::NoSpace, message, error.raw_os_error())
+    }
+
     /// A sync that failed is `Io` whatever the reason, a full disk too: to try it again would lie.
     pub(crate) fn sync(action: impl fmt::Display, error: &io::Error) -> Self {
         let message = format!(

@@ -11,6 +11,7 @@ use crate::rules::{Rule, holds};
 use crate::sys::{self, Dir, FileId};
 use crate::viewers::Viewers;
 use crate::{Code, Error, Result};
+use parking_lot::Mutex;
 use std::fs::File;
 use std::io;
 use std::sync::OnceLock;
@@ -47,6 +48,8 @@ pub(crate) struct Medium {
     pub pressed: AtomicBool,
     /// Set when something is waiting for the background.
     pub work: AtomicBool,
+    /// Files whose deletion waits until nobody in this process has them mapped any more, which some systems ask for.
+    in_use: Mutex<Vec<String>>,
     /// The first failed sync. The map only reads from then on: a retried fsync may report success for pages it dropped.
     failed: OnceLock<Error>,
 }
@@ -80,6 +83,7 @@ impl Medium {
             viewers: Viewers::default(),
             pressed: AtomicBool::new(false),
             work: AtomicBool::new(false),
+            in_use: Mutex::default(),
             failed: OnceLock::new(),
         }
     }
@@ -135,14 +139,7 @@ impl Medium {
             return Err(Error::corrupt(format_args!("{name} is a copy: its index cannot be trusted")));
         }
         let access = if self.writable { Access::Shared } else { Access::Private };
-        let region = Region::map(&file, access).map_err(|error| match error.kind() {
-            io::ErrorKind::OutOfMemory => Error::new(
-                Code::NoSpace,
-                format!("Could not map {name}: the process has no mappings or address space left. Raise vm.max_map_count or the address space limit."),
-            )
-            .caused_by(&error),
-            _ => Error::os(format_args!("map {name}"), &error),
-        })?;
+        let region = Region::map(&file, access).map_err(|error| Error::unmapped(name, &error))?;
         region.set_owner(self.owner(kind, shard));
         Ok(region)
     }
@@ -202,9 +199,22 @@ impl Medium {
     /// Deletes a file; one that is already gone is as good. With `secure`, records are overwritten first: a file that cannot
     /// be stays, nobody's, until the pass after the next open tries again.
     pub fn remove(&self, name: &str) {
-        if self.writable {
-            let _ = self.try_remove(name);
+        if self.writable
+            && let Err(error) = self.try_remove(name)
+            && sys::is_in_use(&error)
+            // What else there is may get a name that was there before, and must not be deleted then.
+            && matches!(names::parse(name), Some(Name::Segment { .. } | Name::Extent { .. }))
+        {
+            self.in_use.lock().push(name.to_owned());
         }
+    }
+
+    /// Tries once more to delete what was mapped by somebody when it was to go. What is still left when the map is closed is
+    /// deleted after the next open, as all that nothing names. `false`: something waits.
+    pub fn remove_in_use(&self) -> bool {
+        let names = std::mem::take(&mut *self.in_use.lock());
+        names.iter().for_each(|name| self.remove(name));
+        names.is_empty() || self.in_use.lock().is_empty()
     }
 
     fn try_remove(&self, name: &str) -> io::Result<()> {

@@ -44,10 +44,9 @@ fn file(path: &Path, start: &str) -> PathBuf {
 
 /// Changes a file in place: it stays the file that its header names.
 fn edit(path: &Path, change: impl FnOnce(&mut [u8])) {
-    use std::os::unix::fs::FileExt;
     let mut bytes = fs::read(path).unwrap();
     change(&mut bytes);
-    fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(&bytes, 0).unwrap();
+    common::write_at(&fs::OpenOptions::new().write(true).open(path).unwrap(), &bytes, 0);
 }
 
 fn swap(bytes: &mut [u8], first: usize, second: usize, length: usize) {

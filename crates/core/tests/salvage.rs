@@ -7,7 +7,6 @@ use opendiskmap::{Code, Codec, Control, Map, Options, Salvage, salvage};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 type Content = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -26,8 +25,8 @@ fn bytes_of(path: &Path) -> BTreeMap<String, Vec<u8>> {
 fn flip(path: &Path, at: u64) {
     let file = File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
-    file.read_exact_at(&mut byte, at).unwrap();
-    file.write_all_at(&[byte[0] ^ 0x10], at).unwrap();
+    common::read_at(&file, &mut byte, at);
+    common::write_at(&file, &[byte[0] ^ 0x10], at);
 }
 
 fn run(from: &Path, to: &Path, options: &Options) -> opendiskmap::Result<Salvage> {
@@ -268,9 +267,9 @@ proptest! {
             if let Some(name) = names.get(segment) {
                 let file = File::options().read(true).write(true).open(from.join(name)).unwrap();
                 let mut bytes = vec![0; length.min(SEGMENT - at)];
-                file.read_exact_at(&mut bytes, at as u64).unwrap();
+                common::read_at(&file, &mut bytes, at as u64);
                 bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
-                file.write_all_at(&bytes, at as u64).unwrap();
+                common::write_at(&file, &bytes, at as u64);
                 hurt.push((segment, at, at + bytes.len()));
             }
         }

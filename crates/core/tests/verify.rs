@@ -7,7 +7,6 @@ use common::{Ends, cases, key, quiet, scratch, served, settle, until, value};
 use opendiskmap::{Code, Control, Map, Options, Recovery, Verification};
 use proptest::prelude::*;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -148,15 +147,15 @@ impl Wound {
     fn new(path: &Path, at: u64, bit: u8) -> Wound {
         let file = File::options().read(true).write(true).open(path).unwrap();
         let mut byte = [0];
-        file.read_exact_at(&mut byte, at).unwrap();
-        file.write_all_at(&[byte[0] ^ 1 << bit], at).unwrap();
+        common::read_at(&file, &mut byte, at);
+        common::write_at(&file, &[byte[0] ^ 1 << bit], at);
         Wound { file, at, byte: byte[0] }
     }
 }
 
 impl Drop for Wound {
     fn drop(&mut self) {
-        self.file.write_all_at(&[self.byte], self.at).unwrap();
+        common::write_at(&self.file, &[self.byte], self.at);
     }
 }
 

@@ -163,6 +163,8 @@ impl Checkpoints {
             *len = wanted;
         }
         bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
+        // The new checkpoint must not be on the disk before what it speaks of.
+        sys::barrier(file).map_err(|error| Error::sync("sync what a checkpoint names", &error))?;
         sys::write_at(file, &bytes, 0).map_err(fail("write a checkpoint"))?;
         sys::sync_file(file).map_err(|error| Error::sync("sync a checkpoint", &error))?;
         self.current = turn;

@@ -247,7 +247,9 @@ fn rebuild(
     checkpoint.generation += 1;
     checkpoint.boot = terms.boot;
     checkpoint.mount = medium.dir.mount_id();
-    let medium = Arc::new(fresh_medium(medium.dir, &checkpoint, terms)?);
+    // The old `HEAD` is unmapped first: a file that is mapped cannot be deleted everywhere.
+    let Medium { dir, .. } = { medium };
+    let medium = Arc::new(fresh_medium(dir, &checkpoint, terms)?);
     let shards = shards(&medium, &checkpoint);
     let plans: Vec<_> = plans.into_iter().map(Mutex::new).collect();
     let restored = parallel::map(outer, &shards, |number, shard| {

@@ -109,8 +109,11 @@ fn the_documents_file_names_are_the_codes() {
     }
     let [first, second] = names::CHECKPOINTS;
     let fixed = [first, second, names::FIRST_CHECKPOINT, names::HEAD];
-    let expected: Vec<&str> =
-        fixed.into_iter().chain(patterns.map(|(_, pattern)| pattern)).chain([names::SPARE, names::OWNER]).collect();
+    let expected: Vec<&str> = fixed
+        .into_iter()
+        .chain(patterns.map(|(_, pattern)| pattern))
+        .chain([names::SPARE, names::OWNER, names::LOCK])
+        .collect();
     let doc: Vec<String> = columns::<1>("## Files", 0).into_iter().map(|[name]| name).collect();
     assert_eq!(doc, expected);
 }

@@ -6,9 +6,11 @@ pub(crate) const HEAD: &str = "HEAD";
 pub(crate) const CHECKPOINTS: [&str; 2] = ["CHECKPOINT.0", "CHECKPOINT.1"];
 /// The first checkpoint is written under this name and renamed: its appearance is the map's birth.
 pub(crate) const FIRST_CHECKPOINT: &str = "CHECKPOINT.new";
-/// Holds the owner's pid for the message; the lock itself is on the directory.
+/// Holds the owner's pid for the message; the lock itself is on the directory, or on `LOCK`.
 pub(crate) const OWNER: &str = "OWNER";
 pub(crate) const SPARE: &str = "SPARE";
+/// Empty. Where a directory cannot be locked, on Windows, the lock is on this file.
+pub(crate) const LOCK: &str = "LOCK";
 
 /// What a name of ours stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,7 @@ pub(crate) enum Name {
     Checkpoint,
     Owner,
     Spare,
+    Lock,
     Segment { shard: u32, id: SegmentId },
     Extent { shard: u32, id: SegmentId },
     SegmentTable { shard: u32, number: u32 },
@@ -50,6 +53,7 @@ pub(crate) fn parse(name: &str) -> Option<Name> {
         HEAD => return Some(Name::Head),
         OWNER => return Some(Name::Owner),
         SPARE => return Some(Name::Spare),
+        LOCK => return Some(Name::Lock),
         FIRST_CHECKPOINT => return Some(Name::Checkpoint),
         _ if CHECKPOINTS.contains(&name) => return Some(Name::Checkpoint),
         _ => {}
@@ -78,7 +82,7 @@ fn spell(name: Name) -> String {
         Name::SegmentTable { shard, number } => segment_table(shard, number),
         Name::Directory { shard, number } => directory(shard, number),
         Name::Index { shard, number } => index(shard, number),
-        Name::Head | Name::Checkpoint | Name::Owner | Name::Spare => String::new(),
+        Name::Head | Name::Checkpoint | Name::Owner | Name::Spare | Name::Lock => String::new(),
     }
 }
 

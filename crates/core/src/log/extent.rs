@@ -106,14 +106,7 @@ pub(crate) fn map_private(medium: &Medium, file: &File, descriptor: &Descriptor)
 }
 
 fn verified(medium: &Medium, file: &File, descriptor: &Descriptor, access: Access) -> Result<LogRegion> {
-    let region = Region::map(file, access).map_err(|error| match error.kind() {
-        io::ErrorKind::OutOfMemory => Error::new(
-            Code::NoSpace,
-            "Could not map a long value: the process has no mappings or address space left. Raise vm.max_map_count or let go of other values.",
-        )
-        .caused_by(&error),
-        _ => Error::os("map an extent", &error),
-    })?;
+    let region = Region::map(file, access).map_err(|error| Error::unmapped("a long value", &error))?;
     let len = region.len();
     let log = LogRegion::new(region, len);
     match log.bytes(VALUE_AT, descriptor.len as usize) {

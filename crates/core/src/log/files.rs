@@ -375,7 +375,10 @@ impl Log {
 
     /// A segment that does not join after all.
     pub fn discard(&self, prepared: Prepared) {
-        self.medium.remove(&names::segment(self.shard, prepared.id));
+        let Prepared { id, region } = prepared;
+        // A file that is mapped cannot be deleted everywhere.
+        drop(region);
+        self.medium.remove(&names::segment(self.shard, id));
     }
 
     pub fn prepared_bytes(&self) -> u64 {

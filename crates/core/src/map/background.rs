@@ -97,7 +97,7 @@ fn turn(map: &Arc<Instance>) -> Duration {
     if !map.reclaim() {
         wait = wait.min(SOON);
     }
-    if map.shards.iter().any(Shard::has_pinned) {
+    if !map.medium.remove_in_use() || map.shards.iter().any(Shard::has_pinned) {
         wait = wait.min(PINNED);
     }
     if map.spare_is_unfit() && map.restore_spare().is_err_and(|error| error.code() == Code::NoSpace) {

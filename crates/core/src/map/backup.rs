@@ -264,8 +264,9 @@ impl<'a> Copying<'a> {
 
     /// Copies the first `len` bytes to a file of `size` bytes. Behind them others may be writing what came after the moment.
     fn copy_file(&mut self, name: &str, from: &File, len: u64, size: u64, watch: Watch<'_>) -> Result<()> {
-        let to = self.create(name)?;
-        if sys::clone_file(from, &to) {
+        let (to, shared) = self.to.create_clone(name, from).map_err(failed(name))?;
+        self.made.push(name.to_owned());
+        if shared {
             to.set_len(len).map_err(failed(name))?;
             self.progress.bytes += len;
         } else {

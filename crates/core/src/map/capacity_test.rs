@@ -3,9 +3,8 @@
 use super::{Capacity, Map, Options};
 use crate::layout::checkpoint::Checkpoint;
 use crate::layout::names;
-use crate::{Code, Hooks, Recovery};
+use crate::{Code, Hooks, Recovery, sys};
 use std::fs;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Enough for a directory in a file of its own.
@@ -27,7 +26,7 @@ fn forge(path: &Path, capacity: Capacity) {
         let bytes = fs::read(path.join(name)).unwrap_or_default();
         let Ok(checkpoint) = Checkpoint::decode(&bytes) else { continue };
         let file = fs::OpenOptions::new().write(true).open(path.join(name)).unwrap();
-        file.write_all_at(&Checkpoint { capacity, ..checkpoint }.encode(), 0).unwrap();
+        sys::write_at(&file, &Checkpoint { capacity, ..checkpoint }.encode(), 0).unwrap();
         forged += 1;
     }
     assert!(forged > 0);

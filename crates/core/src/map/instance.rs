@@ -330,6 +330,7 @@ impl Instance {
             more = true;
             std::thread::yield_now();
         }
+        self.medium.remove_in_use();
         match full {
             Some(error) if !more => Err(error),
             _ => Ok(more),

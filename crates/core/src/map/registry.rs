@@ -256,9 +256,7 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
             codecs::check(options, &checkpoint.key_codec, &checkpoint.value_codec)?;
             check_shards(options, checkpoint.shards.len() as u32)?;
             // What is made from here on is as open as what is there.
-            if let Ok(mode) = dir.mode_of(names::CHECKPOINTS[which]) {
-                dir.set_mode(mode);
-            }
+            dir.set_mode_of(names::CHECKPOINTS[which]);
             let owner = match writable {
                 true => {
                     // A process may have died between the renaming that makes the map and the sync of the directory: no
@@ -378,6 +376,7 @@ fn check_unfinished(dir: &Dir, path: &Path) -> Result<()> {
                     || is_ours(name, PAGE, &|bytes| is_blank_or(bytes, CHECKPOINT_MAGIC))
             }
             Some(Name::Checkpoint) => is_ours(name, PAGE, &|bytes| is_blank_or(bytes, CHECKPOINT_MAGIC)),
+            Some(Name::Lock) => dir.file_len(name).is_ok_and(|len| len == 0),
             Some(Name::Owner) => is_ours(name, OWNER_LEN, &|bytes| bytes.iter().all(u8::is_ascii_digit)),
             Some(_) => {
                 return Err(Error::corrupt(format_args!(

@@ -1,7 +1,6 @@
 //! The recorder behind `trace`: one for the process, so one map at a time.
 
 use parking_lot::Mutex;
-use rustix::fs::fstat;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
@@ -111,7 +110,7 @@ fn record(event: Event) {
 }
 
 fn inode(file: &File) -> Option<u64> {
-    fstat(file).ok().map(|stat| stat.st_ino)
+    crate::sys::identify(file).ok().map(|id| id.inode)
 }
 
 #[inline]
@@ -230,9 +229,9 @@ pub(crate) fn created(name: &str, file: &File) {
 /// The file's length may have changed.
 pub(crate) fn length(file: &File) {
     if is_on()
-        && let Ok(stat) = fstat(file)
+        && let (Some(inode), Ok(metadata)) = (inode(file), file.metadata())
     {
-        record(Event::Length { file: stat.st_ino, length: stat.st_size as u64 });
+        record(Event::Length { file: inode, length: metadata.len() });
     }
 }
 

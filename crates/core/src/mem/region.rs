@@ -7,7 +7,7 @@ use crate::rules::{Rule, holds};
 use crate::sys::fault_guard::Watch;
 use crate::sys::faults::{self, Call};
 use crate::sys::{self, FileId};
-use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
+use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
 
@@ -130,28 +130,19 @@ impl Region {
         Ok(())
     }
 
-    /// Takes the range's pages out of the process, all at once; they stay in memory, and whoever touches one has it again. A
-    /// sync protects every page against unseen stores, and each one that is mapped costs an interrupt of every processor
-    /// that runs a thread of the process. Best effort.
+    /// Takes the range's pages out of the process, ahead of a sync; whoever touches one has it again. Best effort.
     pub fn unmap_pages(&self, offset: usize, len: usize) {
-        #[cfg(target_os = "linux")]
         if self.shared && len > 0 {
-            // SAFETY: the mapping shares the pages of a file's cache, which keep every store: they read after it as before.
-            let _ = unsafe { self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, len) };
+            sys::unmap_pages(&self.map, offset, len);
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (self.shared, offset, len);
     }
 
-    /// Brings a range's pages in for writing, in bulk: a fault for each of them costs four times as much. Best effort.
+    /// Brings a range's pages in for writing, in bulk, as far as the system can. Best effort.
     pub fn prefault(&self, offset: usize, len: usize) {
         let len = len.min(self.len().saturating_sub(offset));
-        #[cfg(target_os = "linux")]
         if len > 0 {
-            let _ = self.map.advise_range(Advice::PopulateWrite, offset, len);
+            sys::prefault(&self.map, offset, len);
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (Advice::Normal, len);
     }
 
     /// Has the processor fetch the line of an offset, which need not be in the mapping: a hint.

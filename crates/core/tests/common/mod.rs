@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::cell::RefCell;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +12,17 @@ use std::thread::{Scope, ScopedJoinHandle, scope};
 
 use opendiskmap::{Hooks, Map, Options};
 use tempfile::TempDir;
+
+/// What stands at this place of a file.
+pub fn read_at(mut file: &File, bytes: &mut [u8], at: u64) {
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.read_exact(bytes).unwrap();
+}
+
+pub fn write_at(mut file: &File, bytes: &[u8], at: u64) {
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(bytes).unwrap();
+}
 
 /// Memory where there is a file system in it: the tests ask what the map holds, not what the disk does.
 pub fn scratch() -> TempDir {

@@ -1,131 +1,17 @@
-//! SIGBUS in a mapping of ours: the file was cut off by somebody, the device does not give a page, or a file system that
-//! copies on write has no room for one. The handler puts a page of zeros in the place of the one that faulted and takes a
-//! note, so that the call goes on to its end, where it finds the note and fails. Every other fault goes to the handler
-//! that was there before.
-//!
-//! All that the handler touches is atomics in memory that is never freed. It takes no lock and allocates nothing.
+//! SIGBUS. The handler puts a page of zeros in the place of the one that faulted and takes a note, so that the call goes on to
+//! its end, where it finds the note and fails. Every other fault goes to the handler that was there before.
 
-use parking_lot::Mutex;
+use super::of_address;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::Ordering;
 
-/// A mapping, as the handler sees it. Never freed; another mapping gets it when this one is gone.
-#[derive(Debug)]
-struct Entry {
-    /// Odd while the entry changes. The thread that faults uses its mapping, so the entry of that one stands still.
-    version: AtomicUsize,
-    start: AtomicUsize,
-    len: AtomicUsize,
-    writable: AtomicBool,
-    owner: AtomicU64,
-    struck: AtomicBool,
-    /// Written before the entry is linked, and then never again.
-    next: AtomicPtr<Entry>,
-}
-
-/// The newest entry; the others follow by their links.
-static ENTRIES: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
-static UNUSED: Mutex<Vec<&'static Entry>> = Mutex::new(Vec::new());
 /// Set once, before the handler is installed.
 static PREVIOUS: OnceLock<(libc::sigaction, usize)> = OnceLock::new();
 
-/// A mapping that is watched for as long as this lives. To be dropped before it is unmapped.
-#[derive(Debug)]
-pub(crate) struct Watch(&'static Entry);
-
-impl Watch {
-    pub fn new(start: usize, len: usize, writable: bool) -> Watch {
-        install();
-        let entry = UNUSED.lock().pop().unwrap_or_else(add);
-        entry.change(|| {
-            entry.start.store(start, Ordering::Relaxed);
-            entry.len.store(len, Ordering::Relaxed);
-            entry.writable.store(writable, Ordering::Relaxed);
-        });
-        Watch(entry)
-    }
-
-    /// Who is to be told.
-    pub fn set_owner(&self, owner: u64) {
-        // Release: partner of the load in `struck`. Whoever faults from here on is its owner's.
-        self.0.owner.store(owner, Ordering::Release);
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.0.change(|| {
-            self.0.len.store(0, Ordering::Relaxed);
-            self.0.owner.store(0, Ordering::Relaxed);
-            self.0.struck.store(false, Ordering::Relaxed);
-        });
-        UNUSED.lock().push(self.0);
-    }
-}
-
-/// Whether a page of one of these owners' mappings was replaced.
-pub(crate) fn struck(owners: [u64; 2]) -> bool {
-    // Acquire: partners of the stores in `strike` and `set_owner`.
-    entries().any(|entry| entry.struck.load(Ordering::Acquire) && owners.contains(&entry.owner.load(Ordering::Acquire)))
-}
-
-impl Entry {
-    /// By the holder of the entry's watch, or of an entry that has none.
-    fn change(&self, change: impl FnOnce()) {
-        self.version.fetch_add(1, Ordering::AcqRel);
-        // Release: partner of the fence in `holds`; the version is odd before anything else changes.
-        fence(Ordering::Release);
-        change();
-        self.version.fetch_add(1, Ordering::Release);
-    }
-
-    /// Whether the address lies in the mapping, and whether that may be written. An entry that changes meanwhile is not the
-    /// one of the mapping that a running thread uses.
-    fn holds(&self, address: usize) -> Option<bool> {
-        // Acquire: partner of the last store in `change`.
-        let version = self.version.load(Ordering::Acquire);
-        let (start, len) = (self.start.load(Ordering::Relaxed), self.len.load(Ordering::Relaxed));
-        let writable = self.writable.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        let still = version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version;
-        (still && address.wrapping_sub(start) < len).then_some(writable)
-    }
-}
-
-fn add() -> &'static Entry {
-    let entry: &'static Entry = Box::leak(Box::new(Entry {
-        version: AtomicUsize::new(0),
-        start: AtomicUsize::new(0),
-        len: AtomicUsize::new(0),
-        writable: AtomicBool::new(false),
-        owner: AtomicU64::new(0),
-        struck: AtomicBool::new(false),
-        next: AtomicPtr::new(ptr::null_mut()),
-    }));
-    let linked = ptr::from_ref(entry).cast_mut();
-    // AcqRel: partner of the load in `entries`, which sees a whole entry.
-    let _ = ENTRIES.fetch_update(Ordering::AcqRel, Ordering::Acquire, |first| {
-        entry.next.store(first, Ordering::Relaxed);
-        Some(linked)
-    });
-    entry
-}
-
-fn entries() -> impl Iterator<Item = &'static Entry> {
-    // Acquire: partner of the exchange in `add`.
-    let mut at = ENTRIES.load(Ordering::Acquire);
-    std::iter::from_fn(move || {
-        // SAFETY: the list holds leaked entries only, which are never freed.
-        let entry = unsafe { at.as_ref() }?;
-        at = entry.next.load(Ordering::Relaxed);
-        Some(entry)
-    })
-}
-
 /// Once for the process.
-fn install() {
+pub(super) fn install() {
     PREVIOUS.get_or_init(|| {
         // SAFETY:
         // - a zeroed sigaction is a valid one, and both pointers are of this frame;
@@ -147,21 +33,26 @@ fn install() {
 extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel gives a valid siginfo to a handler with SA_SIGINFO; si_addr is set for what is not sent by a process.
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr() as usize) };
-    // Not an unaligned access, and nothing that a process has sent.
-    if code >= BUS_ADRERR && strike(address) {
+    if code >= MISSING && strike(address) {
         return;
     }
     pass_on(signal, code, info, context);
 }
 
-/// No physical memory behind the address: of a file that ends before it, of a device that fails, of a disk that is full.
-const BUS_ADRERR: c_int = 2;
+/// `BUS_ADRERR`: no physical memory behind the address, of a file that ends before it, of a device that fails, of a disk that is
+/// full. Not an unaligned access, and nothing that a process has sent.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MISSING: c_int = 2;
+/// The other kernels do not keep to the codes: that of arm64 macOS calls every SIGBUS unaligned. We touch words where they are
+/// aligned, so the address alone says it.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const MISSING: c_int = 1;
+/// Whether the code tells what a process has sent.
+const TELLS_SENDERS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Puts zeros in the place of the page, if it is ours.
 fn strike(address: usize) -> bool {
-    let Some((entry, writable)) = entries().find_map(|entry| Some((entry, entry.holds(address)?))) else {
-        return false;
-    };
+    let Some((entry, writable)) = of_address(address) else { return false };
     // A fault between the two lines that set `PREVIOUS` and the handler can be of nobody's mapping.
     let Some(&(_, page)) = PREVIOUS.get() else { return false };
     // The note first: who sees the zeros, in whichever thread, finds it. Release: partner of the load in `struck`.
@@ -181,10 +72,10 @@ fn strike(address: usize) -> bool {
 /// What had happened without this handler.
 fn pass_on(signal: c_int, code: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let Some((previous, _)) = PREVIOUS.get() else { return };
-    let sent = code <= 0;
+    let sent = code <= 0 || !TELLS_SENDERS;
     match previous.sa_sigaction {
-        libc::SIG_IGN if sent => {}
-        // Back in the program the same access faults again, without a handler; what a process sent is sent again.
+        libc::SIG_IGN if code <= 0 => {}
+        // Back in the program the same access faults again, without a handler; what a process sent, or may have, is sent again.
         // SAFETY: `signal` and `raise` are async-signal-safe.
         libc::SIG_DFL | libc::SIG_IGN => unsafe {
             libc::signal(signal, libc::SIG_DFL);
@@ -210,12 +101,18 @@ fn pass_on(signal: c_int, code: c_int, info: *mut libc::siginfo_t, context: *mut
 mod tests {
     use super::*;
     use crate::mem::{Access, Region};
+    use crate::sys::fault_guard::struck;
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
+    use std::sync::atomic::AtomicUsize;
+
+    fn page() -> usize {
+        rustix::param::page_size()
+    }
 
     fn cut_file(pages: usize) -> std::fs::File {
         let file = tempfile::tempfile().unwrap();
-        file.set_len((pages * 4096) as u64).unwrap();
+        file.set_len((pages * page()) as u64).unwrap();
         file
     }
 
@@ -226,12 +123,12 @@ mod tests {
         let other = Region::map(&file, Access::Shared).unwrap();
         region.set_owner(u64::MAX - 1);
         other.set_owner(u64::MAX - 2);
-        region.store(3 * 4096, 7);
+        region.store(3 * page(), 7);
         let before = crate::mem::READERS.faults();
-        file.set_len(4096).unwrap();
-        assert_eq!(region.load(3 * 4096), 0);
-        region.store(3 * 4096, 8);
-        assert_eq!(region.load(3 * 4096), 8, "the page is this mapping's own");
+        file.set_len(page() as u64).unwrap();
+        assert_eq!(region.load(3 * page()), 0);
+        region.store(3 * page(), 8);
+        assert_eq!(region.load(3 * page()), 8, "the page is this mapping's own");
         region.store(0, 9);
         assert_eq!(other.load(0), 9, "pages that are there stay the file's");
         assert!(crate::mem::READERS.faults() > before);
@@ -243,7 +140,7 @@ mod tests {
 
     /// Run again as a process of its own, for it must die.
     fn dies_of_sigbus(name: &str) {
-        let test = format!("sys::fault_guard::tests::{name}");
+        let test = format!("sys::fault_guard::handler::tests::{name}");
         let ended = Command::new(std::env::current_exe().unwrap())
             .args([&test, "--exact", "--nocapture", "--test-threads=1"])
             .env("ODM_TEST_DIES", "1")
@@ -293,7 +190,7 @@ mod tests {
         if !is_to_die() {
             let ended = Command::new(std::env::current_exe().unwrap())
                 .args([
-                    "sys::fault_guard::tests::the_handler_that_was_there_gets_what_is_not_ours",
+                    "sys::fault_guard::handler::tests::the_handler_that_was_there_gets_what_is_not_ours",
                     "--exact",
                     "--test-threads=1",
                 ])
