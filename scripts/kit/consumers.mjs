@@ -1,5 +1,5 @@
 // The programs of scripts/kit/consumers, and what else a stranger would do with the installed packages.
-import { copyFileSync, cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { programsOf } from './doc-programs.mjs'
 import { root, run } from './run.mjs'
