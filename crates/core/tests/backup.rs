@@ -229,7 +229,8 @@ fn a_backup_that_is_cut_short_never_opens_and_the_name_is_not_there() {
         copy_directory(&directory.path().join(partial), &left);
         let refused = open(&left).map(drop).unwrap_err();
         assert!(matches!(refused.code(), Code::Corrupt | Code::NotFound), "{refused}");
-        if !names(&left).is_empty() {
+        // A refused open may leave the file that is locked on Windows, which makes nothing a map.
+        if names(&left).iter().any(|name| name != "LOCK") {
             let refused = Map::open(&left, &quiet(4)).map(drop).unwrap_err();
             assert_eq!(refused.code(), Code::Corrupt, "nor is it made into a map: {refused}");
         }

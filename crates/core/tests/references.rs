@@ -117,7 +117,8 @@ fn a_map_closes_under_pins_and_their_files_go_with_the_next_open() {
     let map = Map2::open(&path, &quiet(1)).unwrap();
     assert_eq!(map.stats().unwrap().recovery.reason, Reason::Clean);
     settle(&map);
-    assert!(segments(&path).is_disjoint(&pinned));
+    // Windows keeps the file for as long as this process has it mapped, which is for good.
+    assert_eq!(segments(&path).is_disjoint(&pinned), cfg!(unix));
     assert_eq!(map.len(), 100 + 1);
 }
 

@@ -9,8 +9,9 @@ use std::os::windows::fs::{FileExt, MetadataExt};
 use std::os::windows::io::AsRawHandle;
 use std::ptr;
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_COMMITMENT_LIMIT, ERROR_IO_PENDING, ERROR_LOCK_VIOLATION, ERROR_NO_SYSTEM_RESOURCES,
-    ERROR_NOT_SUPPORTED, ERROR_SHARING_VIOLATION, ERROR_USER_MAPPED_FILE,
+    ERROR_ACCESS_DENIED, ERROR_CALL_NOT_IMPLEMENTED, ERROR_COMMITMENT_LIMIT, ERROR_INVALID_FUNCTION,
+    ERROR_INVALID_PARAMETER, ERROR_IO_PENDING, ERROR_LOCK_VIOLATION, ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_SUPPORTED,
+    ERROR_SHARING_VIOLATION, ERROR_USER_MAPPED_FILE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ALLOCATION_INFO, FILE_ATTRIBUTE_COMPRESSED, FILE_ID_INFO,
@@ -100,8 +101,12 @@ fn code(error: &io::Error) -> u32 {
     error.raw_os_error().unwrap_or(0) as u32
 }
 
+/// Whether the error says that the file system, or what stands in for Windows, has no such call.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {
-    code(error) == ERROR_NOT_SUPPORTED
+    matches!(
+        code(error),
+        ERROR_NOT_SUPPORTED | ERROR_CALL_NOT_IMPLEMENTED | ERROR_INVALID_FUNCTION | ERROR_INVALID_PARAMETER
+    )
 }
 
 /// Whether the error may say that a file that is to go is mapped, or open by somebody who does not share that.
