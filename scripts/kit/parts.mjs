@@ -85,10 +85,13 @@ async function rustTests(args, filters) {
 }
 
 /** @param {string} bin @param {string[]} [args] @param {Record<string, string>} [env] */
-async function runRig(bin, args = [], env = {}) {
+async function runRig(bin, args = [], env = {}, minutes = 30) {
   if (process.platform !== 'linux') return { passed: 0, failed: 0, skipped: 'it needs Linux' }
-  return rig(await cargo([...RIG, '--bin', bin, ...args], { env }))
+  return rig(await cargo([...RIG, '--bin', bin, ...args], { env, minutes }))
 }
+
+/** Minutes that a long run may take. */
+const LONG = 180
 
 /**
  * A rig over the engine as no release has it: with the seams that it needs, and rules that can be left out.
@@ -470,7 +473,7 @@ export const longParts = [
     name: 'step-all',
     what: 'kill at every instruction, every state opened',
     needs: 'packages',
-    run: () => runRig('step', ['--', '--all']),
+    run: () => runRig('step', ['--', '--all'], {}, LONG),
   },
   {
     name: 'faults-all',
@@ -518,7 +521,7 @@ export const longParts = [
     name: 'flip-all',
     what: 'every bit of a small map, 100,000 bits of a large one',
     needs: 'packages',
-    run: () => runRig('flip', ['--', '--long']),
+    run: () => runRig('flip', ['--', '--long'], {}, LONG),
   },
   {
     name: 'fuzz',
