@@ -14,6 +14,7 @@ use crate::medium::Medium;
 use crate::mem::{LogRegion, Region};
 use crate::sys::{self, Dir, Lock};
 use crate::{Code, Error, Result};
+use std::cmp::Reverse;
 use std::path::Path;
 
 /// A segment is read in parts of this size; of a part that the disk cannot read, page by page.
@@ -158,21 +159,23 @@ fn guess(dir: &Dir, segments: &[Vec<SegmentId>]) -> Result<(Keys, u8)> {
     candidates.extend(word(dir, names::HEAD, head::SUM_KEY));
     for sum in candidates {
         let keys = Keys { hash: [0; 16], sum };
-        let mut best = (0, 0);
+        let (mut best, mut found) = ((0, Reverse(0)), 8);
         for (shard, ids) in segments.iter().enumerate() {
             for &id in ids {
                 let Some(segment) = read_segment(dir, shard as u32, id) else { continue };
                 for align in [8, 16] {
-                    best = best.max((count(&segment, align, &keys), align));
+                    let score = score(&segment, align, &keys);
+                    if score > best {
+                        (best, found) = (score, align);
+                    }
                 }
-                // Under the wrong alignment the first record is followed by none.
                 if best.0 > 2 {
-                    return Ok((keys, best.1 as u8));
+                    return Ok((keys, found as u8));
                 }
             }
         }
         if best.0 > 0 {
-            return Ok((keys, best.1 as u8));
+            return Ok((keys, found as u8));
         }
     }
     Err(Error::new(
@@ -181,19 +184,27 @@ fn guess(dir: &Dir, segments: &[Vec<SegmentId>]) -> Result<(Keys, u8)> {
     ))
 }
 
-/// Records that verify one behind the other, from the first that does.
-fn count(segment: &Segment, align: usize, keys: &Keys) -> usize {
+/// Records that verify, and how often one does not begin where the one before it ends.
+type Score = (usize, Reverse<usize>);
+
+/// Under the wrong alignment a record ends in the wrong place: others are passed over, or found only behind a gap. Damage makes
+/// gaps too, so all of the segment counts.
+fn score(segment: &Segment, align: usize, keys: &Keys) -> Score {
     let end = segment.log.len();
-    let mut at = FIRST_RECORD;
-    if segment.whole(at, end, align, keys).is_none() {
-        at = segment.next_whole(at, end, align, keys);
+    let (mut at, mut records, mut gaps) = (FIRST_RECORD, 0, 0);
+    while end.saturating_sub(at) >= RECORD_HEADER {
+        match segment.whole(at, end, align, keys) {
+            Some(record) => {
+                records += 1;
+                at += record.len();
+            }
+            None => {
+                at = segment.next_whole(at, end, align, keys);
+                gaps += usize::from(at < end);
+            }
+        }
     }
-    let mut records = 0;
-    while let Some(record) = segment.whole(at, end, align, keys) {
-        records += 1;
-        at += record.len();
-    }
-    records
+    (records, Reverse(gaps))
 }
 
 fn word(dir: &Dir, name: &str, at: usize) -> Option<u64> {
