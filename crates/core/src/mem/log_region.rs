@@ -5,16 +5,15 @@ use super::published::Published;
 use super::region::Region;
 use super::sync::MappedU64;
 use super::trace;
-use crate::sys::FileId;
+use crate::sys::{self, FileId};
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The header's length: the only part of a segment that is reached as words.
 const HEADER: usize = 64;
-const PAGE: usize = 4096;
 /// Fewer pages are synced as they are.
-const WORTH_UNMAPPING: usize = 4 * PAGE;
+const WORTH_UNMAPPING: usize = 4;
 /// Header, key and value of about a hundred bytes; the processor's own prefetching follows longer ones.
 const LINES_OF_A_RECORD: usize = 3;
 
@@ -108,9 +107,10 @@ impl LogRegion {
 
     /// Makes the bytes of the range durable. Nothing is written to them any more, but to the page on which the log ends.
     pub fn sync(&self, offset: usize, len: usize) -> io::Result<()> {
-        let first = offset / PAGE * PAGE;
-        let whole = ((offset + len) / PAGE * PAGE).saturating_sub(first);
-        if whole >= WORTH_UNMAPPING {
+        let page = sys::page_size();
+        let first = offset / page * page;
+        let whole = ((offset + len) / page * page).saturating_sub(first);
+        if whole >= WORTH_UNMAPPING * page {
             self.region.unmap_pages(first, whole);
         }
         self.region.sync(offset, len)
