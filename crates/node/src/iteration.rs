@@ -11,40 +11,49 @@ use std::rc::Rc;
 /// An iteration: the page that was read last, and how much of it JavaScript has.
 struct Iteration {
     handle: Rc<Handle>,
-    state: RefCell<(Cursor, Page, usize)>,
+    cursor: Cursor,
+    page: Page,
+    given: usize,
+}
+
+impl Iteration {
+    fn of(bound: &Bound) -> Result<Iteration, Failure> {
+        let handle = Rc::clone(&bound.handle);
+        let cursor = handle.map()?.cursor();
+        Ok(Iteration { handle, cursor, page: Page::default(), given: 0 })
+    }
+
+    /// Sees to it that the page has entries that were not given yet; `false`: there are no more.
+    fn turn(&mut self) -> Result<bool, Failure> {
+        // Asked also where entries are at hand: a closed map gives none.
+        let map = self.handle.map()?;
+        if self.given < self.page.len() {
+            return Ok(true);
+        }
+        self.given = 0;
+        let more = self.cursor.next(&map, &mut self.page)?;
+        if !more {
+            self.page = Page::default();
+        }
+        Ok(more)
+    }
 }
 
 pub fn cursor(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    let state = RefCell::new((bound.handle.map()?.cursor(), Page::default(), 0));
-    let iteration = Rc::new(Iteration { handle: Rc::clone(&bound.handle), state });
-    Ok(Value::Raw(function::<1, _, _>(call.env(), &iteration, &bound.handle.fail, next_page)?))
-}
-
-/// Sees to it that the page has entries that were not given yet; `false`: there are no more.
-fn turn(iteration: &Iteration, cursor: &mut Cursor, page: &mut Page, given: &mut usize) -> Result<bool, Failure> {
-    // Asked also where entries are at hand: a closed map gives none.
-    let map = iteration.handle.map()?;
-    if *given < page.len() {
-        return Ok(true);
-    }
-    *given = 0;
-    let more = cursor.next(&map, page)?;
-    if !more {
-        *page = Page::default();
-    }
-    Ok(more)
+    let iteration = Rc::new(RefCell::new(Iteration::of(bound)?));
+    Ok(Value::Raw(function::<1, _, _>(call.env(), &iteration, &bound.handle.fail, |call, iteration| {
+        next_page(call, &mut iteration.borrow_mut())
+    })?))
 }
 
 /// Packs entries into the target as `u32` key length, `u32` value length, key, value.
-fn next_page(call: &mut Call<'_>, iteration: &Iteration) -> Outcome {
-    let mut state = iteration.state.borrow_mut();
-    let (cursor, page, given) = &mut *state;
-    if !turn(iteration, cursor, page, given)? {
+fn next_page(call: &mut Call<'_>, iteration: &mut Iteration) -> Outcome {
+    if !iteration.turn()? {
         return Ok(Value::Number(0.0));
     }
     let target = call.bytes_mut(0)?;
     let mut used = 0;
-    for (key, value) in page.iter_from(*given) {
+    for (key, value) in iteration.page.iter_from(iteration.given) {
         let len = 8 + key.len() + value.len();
         if len > target.len() - used {
             if used == 0 {
@@ -58,7 +67,7 @@ fn next_page(call: &mut Call<'_>, iteration: &Iteration) -> Outcome {
         rest[..key.len()].copy_from_slice(key);
         rest[key.len()..].copy_from_slice(value);
         used += len;
-        *given += 1;
+        iteration.given += 1;
     }
     Ok(Value::Number(used as f64))
 }
@@ -77,23 +86,20 @@ pub fn text_cursor(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let Some(&part) = [Part::Keys, Part::Values, Part::Entries].get(call.len(0)?) else {
         return Err(Error::new(Code::InvalidArgument, "There is no such part of an entry.").into());
     };
-    let state = RefCell::new((bound.handle.map()?.cursor(), Page::default(), 0));
-    let iteration = Rc::new((Iteration { handle: Rc::clone(&bound.handle), state }, part));
-    Ok(Value::Raw(function::<1, _, _>(call.env(), &iteration, &bound.handle.fail, |call, (iteration, part)| {
-        next_texts(call, iteration, *part)
+    let iteration = Rc::new(RefCell::new(Iteration::of(bound)?));
+    Ok(Value::Raw(function::<1, _, _>(call.env(), &iteration, &bound.handle.fail, move |call, iteration| {
+        next_texts(call, &mut iteration.borrow_mut(), part)
     })?))
 }
 
 /// The next strings; none at the end.
-fn next_texts(call: &mut Call<'_>, iteration: &Iteration, part: Part) -> Outcome {
-    let mut state = iteration.state.borrow_mut();
-    let (cursor, page, given) = &mut *state;
-    if !turn(iteration, cursor, page, given)? {
+fn next_texts(call: &mut Call<'_>, iteration: &mut Iteration, part: Part) -> Outcome {
+    if !iteration.turn()? {
         return Ok(Value::Undefined);
     }
     // The page is a copy, and nothing of the map is held.
     let mut strings = Strings::new(call.env())?;
-    for (key, value) in page.iter_from(*given) {
+    for (key, value) in iteration.page.iter_from(iteration.given) {
         if !strings.has_room(2) {
             break;
         }
@@ -103,7 +109,7 @@ fn next_texts(call: &mut Call<'_>, iteration: &Iteration, part: Part) -> Outcome
         if part != Part::Keys {
             strings.push(Some(value))?;
         }
-        *given += 1;
+        iteration.given += 1;
     }
     strings.give(call, 0)
 }
