@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { str } from '../codecs/index.js'
 import { DiskMap } from '../map.js'
-import { bytes, columns, count, many } from './figures.js'
+import { bytes, columns, count, diskBytes, many } from './figures.js'
 import { examples, jsonOption } from './help.js'
 import { closing } from './open.js'
 import type { Shell } from './shell.js'
@@ -80,7 +80,7 @@ async function measure(
   const bar = await shell.bar('measuring', 'entries')
   return closing(map, async () => {
     const rows: Row[] = []
-    let diskBytes = 0
+    let most = 0
     let done = 0
     for (const [name, call, right] of calls) {
       let spent = 0
@@ -98,10 +98,9 @@ async function measure(
       }
       const nanoseconds = (spent * 1e6) / entries
       rows.push({ name, perSecond: 1e9 / nanoseconds, nanoseconds })
-      const { logBytes, indexBytes, extentBytes } = map.stats()
-      diskBytes = Math.max(diskBytes, logBytes + indexBytes + extentBytes)
+      most = Math.max(most, diskBytes(map.stats()))
     }
-    return { rows, diskBytes }
+    return { rows, diskBytes: most }
   }).finally(() => bar.stop())
 }
 

@@ -3,7 +3,7 @@ import { DiskMapError } from '../errors.js'
 import type { JobOptions } from '../job.js'
 import type { VerifyReport } from '../verify.js'
 import { statedAs } from './codecs.js'
-import { bytes, columns, count, many } from './figures.js'
+import { bytes, columns, count, diskBytes, many } from './figures.js'
 import { examples, jsonOption } from './help.js'
 import { using, type Opened } from './open.js'
 import { type Shell } from './shell.js'
@@ -32,7 +32,7 @@ export function addCareCommands(program: Command, shell: Shell): void {
         const stats = map.stats()
         if (how.json) return shell.line(JSON.stringify({ ...names, ...stats }))
         const { entries, shards, liveBytes, deadBytes, tombstoneBytes, recovery } = stats
-        const disk = stats.logBytes + stats.indexBytes + stats.extentBytes + stats.spareBytes
+        const disk = diskBytes(stats) + stats.spareBytes
         await shell.line(
           columns([
             ['path', stats.path],
@@ -94,9 +94,9 @@ export function addCareCommands(program: Command, shell: Shell): void {
         dir,
         false,
         async ({ map }) => {
-          const before = sizeOf(map)
+          const before = diskBytes(map.stats())
           await compact(shell, map)
-          const after = sizeOf(map)
+          const after = diskBytes(map.stats())
           await shell.line(
             how.json
               ? JSON.stringify({ before, after })
@@ -127,11 +127,6 @@ function damaged(map: Opened['map'], { errorCount }: VerifyReport): DiskMapError
   const where = `${map.stats().path} is damaged in ${many(errorCount, 'place', 'places')}`
   const message = `${where}. The command salvage writes what is whole to a new map.`
   return new DiskMapError('ERR_CORRUPT', message)
-}
-
-function sizeOf(map: Opened['map']): number {
-  const { logBytes, indexBytes, extentBytes } = map.stats()
-  return logBytes + indexBytes + extentBytes
 }
 
 function recoveryOf(reason: string): string {

@@ -1,4 +1,5 @@
 // Numbers as people read them.
+import type { DiskMapStats } from '../stats.js'
 
 export const count = (n: number): string => n.toLocaleString('en-US')
 
@@ -25,3 +26,7 @@ export function columns(rows: readonly (readonly string[])[], right = false): st
     )
     .join('\n')
 }
+
+/** What a map's entries and their index take on the disk. */
+export const diskBytes = ({ logBytes, indexBytes, extentBytes }: DiskMapStats): number =>
+  logBytes + indexBytes + extentBytes

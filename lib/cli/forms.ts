@@ -7,6 +7,7 @@ import {
   bytesFromJson,
   bytesFromText,
   bytesToJson,
+  bytesToText,
   numberFromJson,
   numberFromText,
   numberToJson,
@@ -71,7 +72,7 @@ export function formOf(name: string, param: Uint8Array): Form {
   return {
     toJson: (value) => bytesToJson(value as Uint8Array),
     fromJson: bytesFromJson,
-    toText: (value) => Buffer.from(value as Uint8Array).toString('base64'),
+    toText: (value) => bytesToText(value as Uint8Array),
     fromText: (text) => bytesFromText(text) ?? text,
     toRaw: (value) => value as Uint8Array,
     fromRaw: (bytes) => bytes,
@@ -94,10 +95,10 @@ function tagged(codec: ValueCodec<unknown> | undefined): Pick<Form, 'toJson' | '
         return toTagged(value)
       } catch (error) {
         if (!(error instanceof Untold) || codec === undefined) throw error
-        let stored: object | undefined
-        const sink = { bytes: (bytes: Uint8Array) => void (stored = bytesToJson(bytes)) }
+        let stored = ''
+        const sink = { bytes: (bytes: Uint8Array) => void (stored = bytesToText(bytes)) }
         codec.encode(value, sink as Sink)
-        return { $stored: (stored as { $bytes: string }).$bytes }
+        return { $stored: stored }
       }
     },
     fromJson: (json) =>

@@ -41,9 +41,13 @@ export function bytesFromText(text: unknown): Buffer | undefined {
   return bytes.toString('base64') === text ? bytes : undefined
 }
 
+/** Bytes as base64. */
+export function bytesToText({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('base64')
+}
+
 export function bytesToJson(bytes: Uint8Array): object {
-  const { buffer, byteOffset, length } = bytes
-  return { $bytes: Buffer.from(buffer, byteOffset, length).toString('base64') }
+  return { $bytes: bytesToText(bytes) }
 }
 
 export function bytesFromJson(json: unknown): unknown {

@@ -1,5 +1,12 @@
 import { badArgument } from '../errors.js'
-import { bigintFromJson, bytesFromText, numberFromJson, numberToJson } from './scalars.js'
+import {
+  bigintFromJson,
+  bytesFromText,
+  bytesToJson,
+  bytesToText,
+  numberFromJson,
+  numberToJson,
+} from './scalars.js'
 
 // Values that JSON has no words for, as objects with one property whose name begins with $. An object of a user's that
 // looks like one is put into $object, so nothing can be read as something else.
@@ -37,11 +44,9 @@ export function toTagged(value: unknown, seen: Set<object> = new Set(), level = 
   const inner = (part: unknown): unknown => toTagged(part, seen, level + 1)
   switch (Object.getPrototypeOf(value)) {
     case Buffer.prototype:
-      return { $bytes: (value as Buffer).toString('base64') }
-    case Uint8Array.prototype: {
-      const { buffer, byteOffset, length } = value as Uint8Array
-      return { $uint8array: Buffer.from(buffer, byteOffset, length).toString('base64') }
-    }
+      return bytesToJson(value as Buffer)
+    case Uint8Array.prototype:
+      return { $uint8array: bytesToText(value as Uint8Array) }
     case Date.prototype: {
       const time = (value as Date).getTime()
       return { $date: Number.isNaN(time) ? null : (value as Date).toISOString() }
