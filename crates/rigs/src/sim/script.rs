@@ -66,9 +66,12 @@ impl Script {
         let mut weight = |weights: &[usize]| weights[random.below(weights.len())];
         let shards = weight(&[1, 1, 2, 4]) as u32;
         let crowd = weight(&[0; 60]) == 0 && random.below(60) == 0;
+        // Few keys and long values, flushed and compacted again and again: segments are freed and used again.
+        let churn = !crowd && random.below(12) == 0;
         let mut weight = |weights: &[usize]| weights[random.below(weights.len())];
         let lengths = match weight(&[0, 1, 2, 3, 3]) {
             _ if crowd => Lengths::Same(LEAST),
+            _ if churn => Lengths::Upto(12_000),
             0 => Lengths::Same(weight(&[40, 200, 700])),
             1 => Lengths::Upto(weight(&[100, 400, 1500])),
             2 => Lengths::Upto(weight(&[6000, 12_000])),
@@ -78,7 +81,7 @@ impl Script {
             shards: if crowd { 1 } else { shards },
             capacity: (weight(&[0, 0, 0, 0, 0, 1]) == 1)
                 .then(|| Capacity { entries: weight(&[1, 100]) as u64, bytes: 0 }),
-            calls: if crowd { 1100 } else { weight(&[8, 20, 50, 120]) },
+            calls: if crowd { 1100 } else { weight(if churn { &[300] } else { &[8, 20, 50, 120] }) },
             beside_flush: weight(&[0, 1]) == 1,
             full: weight(&[0, 10, 30]),
             keys: if crowd { 1400 } else { weight(&[2, 5, 12, 30]) },
@@ -87,9 +90,9 @@ impl Script {
             extents: if crowd { 0 } else { weight(&[0, 0, 0, 0, 3]) },
             puts: weight(&[40, 60]),
             deletes: if crowd { 2 } else { weight(&[0, 10, 30]) },
-            clears: weight(&[0, 0, 2, 10]),
+            clears: if churn { 0 } else { weight(&[0, 0, 2, 10]) },
             flushes: if crowd { 1 } else { weight(&[2, 6, 15, 30]) },
-            background: if crowd { 1 } else { weight(&[0, 10, 40]) },
+            background: if crowd { 1 } else { weight(if churn { &[40] } else { &[0, 10, 40] }) },
             compactions: if crowd { 0 } else { weight(&[0, 1, 5]) },
             reopens: if crowd { 0 } else { weight(&[0, 1, 3]) },
             version: 0,
