@@ -51,7 +51,10 @@ export interface DiskMapStats {
   readonly pins: number
   /** Bytes of segments that were freed and whose room is given back only when nobody holds them any more. */
   readonly pinnedBytes: number
-  /** Bytes of the segment that is kept for deletes and compaction on a full disk. */
+  /**
+   * Bytes of the segment that is kept for deletes and compaction on a full disk, and, while the map is written fast, of
+   * freed segments that are about to become new ones.
+   */
   readonly spareBytes: number
   /** How many calls, since the map was opened, had to make a file themselves, because the background was late. */
   readonly waits: number

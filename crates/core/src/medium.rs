@@ -4,7 +4,9 @@ use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::file::{self, Header, Kind};
 use crate::layout::hash::Keys;
 use crate::layout::names::{self, Name};
+use crate::layout::table::TABLE;
 use crate::layout::{PAGE, head, intent};
+use crate::log::Recycled;
 use crate::log::spare::Spare;
 use crate::mem::{Access, Region};
 use crate::rules::{Rule, holds};
@@ -42,6 +44,7 @@ pub(crate) struct Medium {
     /// Calls that had to make a file which the background should have made.
     pub waits: AtomicU64,
     pub spare: Spare,
+    pub recycled: Recycled,
     /// Who looks at values in place.
     pub viewers: Viewers,
     /// A call found no room: compaction is to free what it can.
@@ -80,6 +83,7 @@ impl Medium {
             names_changed: AtomicBool::new(true),
             waits: AtomicU64::new(0),
             spare: Spare::default(),
+            recycled: Recycled::default(),
             viewers: Viewers::default(),
             pressed: AtomicBool::new(false),
             work: AtomicBool::new(false),
@@ -89,36 +93,52 @@ impl Medium {
     }
 
     /// Makes a mapped file with its header. A file of that name can only be what a killed process left: it goes first.
-    pub fn create(&self, name: &str, kind: Kind, shard: u32, id: u64, len: usize, predecessor: u64) -> Result<Region> {
+    pub fn create(&self, name: &str, kind: Kind, shard: u32, id: u64, len: usize) -> Result<Region> {
+        self.create_filled(name, kind, shard, id, len, 0).map(|(region, _)| region)
+    }
+
+    /// The same, with the pages of its first so many bytes. The open file is for who fills more of it, before a record is
+    /// stored there; there is none where nothing may be written.
+    pub fn create_filled(
+        &self,
+        name: &str,
+        kind: Kind,
+        shard: u32,
+        id: u64,
+        len: usize,
+        filled: usize,
+    ) -> Result<(Region, Option<File>)> {
+        let predecessor = if kind == Kind::Segment { file::UNLINKED } else { 0 };
         let mut header = Header { kind, shard, id, length: len as u64, file: sys::FileId::default(), predecessor };
-        let region = if self.writable {
-            let made = match self.dir.create_file(name, len as u64) {
+        let made = if self.writable {
+            let made = match self.create_file(name, len as u64) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.try_remove(name) {
                     Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                         return Err(Error::corrupt(format_args!("a directory stands in the place of {name}")));
                     }
-                    gone => gone.and_then(|()| self.dir.create_file(name, len as u64)),
+                    gone => gone.and_then(|()| self.create_file(name, len as u64)),
                 },
                 made => made,
             };
             let made = made.and_then(|file| {
-                Region::map(&file, Access::Shared).inspect_err(|_| {
+                let region = Region::map(&file, Access::Shared).inspect_err(|_| {
                     let _ = self.dir.unlink(name);
-                })
-            });
-            if let Ok(region) = &made {
+                })?;
                 header.file = region.file_id();
-            }
+                // Before the header is stored: it writes zeros.
+                region.fill(&file, 0..filled, piece(kind));
+                Ok((region, Some(file)))
+            });
             // Release: partner of the swap in the checkpoint, which syncs the directory.
             self.names_changed.store(true, Ordering::Release);
             made
         } else {
-            Region::anonymous(len)
+            Region::anonymous(len).map(|region| (region, None))
         };
-        let region = region.map_err(|error| Error::os(format_args!("make {name} of {len} bytes"), &error))?;
-        region.set_owner(self.owner(kind, shard));
-        self.write_header(&region, &header);
-        Ok(region)
+        let made = made.map_err(|error| Error::os(format_args!("make {name} of {len} bytes"), &error))?;
+        made.0.set_owner(self.owner(kind, shard));
+        self.write_header(&made.0, &header);
+        Ok(made)
     }
 
     pub fn write_header(&self, region: &Region, header: &Header) {
@@ -209,6 +229,21 @@ impl Medium {
         }
     }
 
+    /// Deletes what was kept to become new segments. `false`: there was nothing.
+    pub fn give_up_recycled(&self) -> bool {
+        let names = self.recycled.drain();
+        names.iter().for_each(|name| self.remove(name));
+        !names.is_empty()
+    }
+
+    /// Makes a file with its blocks. Room that is kept for speed is given up before it fails.
+    pub fn create_file(&self, name: &str, len: u64) -> io::Result<File> {
+        match self.dir.create_file(name, len) {
+            Err(error) if sys::is_full(&error) && self.give_up_recycled() => self.dir.create_file(name, len),
+            made => made,
+        }
+    }
+
     /// Tries once more to delete what was mapped by somebody when it was to go. What is still left when the map is closed is
     /// deleted after the next open, as all that nothing names. `false`: something waits.
     pub fn remove_in_use(&self) -> bool {
@@ -271,6 +306,12 @@ impl Medium {
             crate::signal::raise();
         }
     }
+}
+
+/// In how large pieces a file gets its pages. One that is written from its start to its end is written out as it goes; of one
+/// that is changed here and there a whole piece is, for a word: so it is a table.
+pub(crate) const fn piece(kind: Kind) -> usize {
+    if matches!(kind, Kind::Segment) { 1 << 16 } else { TABLE }
 }
 
 fn header_bytes(region: &Region) -> [u8; file::HEADER] {

@@ -116,6 +116,22 @@ fn ten_times_as_many_updates_as_entries_stay_within_the_bound() {
     }
 }
 
+/// As where writers leave the background no processor.
+#[test]
+fn where_nobody_else_compacts_the_writers_keep_the_log_little_above_the_bound() {
+    for (shards, count, length) in [(1, 20_000, 100), (4, 12_000, 300), (1, 400, 20_000)] {
+        let mut measured = Measured::new(&quiet(shards));
+        for version in 0..=10 {
+            scattered(count).for_each(|number| measured.put(number, version, length + version * 7 % 50));
+        }
+        // What was emptied is freed by a checkpoint.
+        let stats = measured.map.stats().unwrap();
+        let log = stats.log_bytes - stats.emptied_bytes;
+        assert!(log <= stats.log_bound + stats.log_bound / 4, "{stats:?}");
+        measured.check("at rest");
+    }
+}
+
 #[test]
 fn half_deleted_and_others_inserted_stay_within_the_bound() {
     for shards in [1, 4, 16] {

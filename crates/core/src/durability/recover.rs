@@ -66,7 +66,7 @@ fn shards(medium: &Arc<Medium>, checkpoint: &Checkpoint) -> Vec<Shard> {
 fn fresh_medium(dir: Dir, checkpoint: &Checkpoint, terms: &Terms) -> Result<Medium> {
     let blank = Region::anonymous(PAGE).map_err(|error| Error::os("reserve memory", &error))?;
     let mut medium = medium_over(dir, checkpoint, terms, false, blank)?;
-    let region = medium.create(names::HEAD, Kind::Head, 0, 0, head::LEN, 0)?;
+    let region = medium.create(names::HEAD, Kind::Head, 0, 0, head::LEN)?;
     region.store(head::SUM_KEY, checkpoint.keys.sum);
     for shard in 0..MAX_SHARDS {
         region.store(head::shard(shard) + head::GENERATION, u64::from(checkpoint.generation));

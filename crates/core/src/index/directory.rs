@@ -26,10 +26,6 @@ impl Index {
         let directory = if depth <= SMALL_DEPTH { small } else { self.make_directory(depth)? };
         let root = Root::new(Root(page.load(head::ROOT)).version().wrapping_add(1), directory, depth);
         let mut last = TableRef { file: 0, number: 0 };
-        for &(number, _) in &files {
-            let region = &self.file(number, guard)?.region;
-            region.prefault(0, region.len());
-        }
         for (entry, table) in tables_of(&files).take(1 << depth).enumerate() {
             let prefix = (entry as u64).checked_shl(64 - depth).unwrap_or(0);
             // A file that was just made is all zeros.
@@ -56,7 +52,7 @@ impl Index {
         let page = self.page();
         let number = self.next_number(head::NEXT_DIRECTORY)?;
         let name = names::directory(self.shard, number as u32);
-        let region = self.medium.create(&name, Kind::Directory, self.shard, number, file_len(depth), 0)?;
+        let region = self.medium.create(&name, Kind::Directory, self.shard, number, file_len(depth))?;
         self.directories.set(number as usize, region);
         page.store(head::NEXT_DIRECTORY, number + 1);
         Ok(number as usize)

@@ -249,27 +249,26 @@ impl Index {
         }
     }
 
-    /// Makes a file and gives its number. The caller holds `mapping`.
-    fn add_file(&self, tables: usize, prefault: bool) -> Result<usize> {
+    /// Makes a file, if asked with all its pages, and gives its number. The caller holds `mapping`.
+    fn add_file(&self, tables: usize, fill: bool) -> Result<usize> {
         let page = self.page();
         let number = self.next_number(head::NEXT_INDEX)?;
         let name = names::index(self.shard, number as u32);
-        let region = self.medium.create(&name, Kind::Index, self.shard, number, index_len(tables), 0)?;
-        if prefault {
-            region.prefault(0, region.len());
-        }
+        let len = index_len(tables);
+        let filled = if fill { len } else { 0 };
+        let (region, _) = self.medium.create_filled(&name, Kind::Index, self.shard, number, len, filled)?;
         self.files.set(number as usize, IndexFile::new(region, true));
         page.store(head::NEXT_INDEX, number + 1);
         Ok(number as usize)
     }
 
-    /// Files for so many tables: their numbers, and how many each holds.
+    /// Files for so many tables, which are about to be written: their numbers, and how many each holds.
     pub(super) fn make_files(&self, mut left: usize) -> Result<Vec<(usize, usize)>> {
         let mut files = Vec::new();
         while left > 0 {
             let tables = left.clamp(MIN_TABLES, MAX_TABLES);
             let _mapping = self.mapping.lock();
-            files.push((self.add_file(tables, false)?, tables));
+            files.push((self.add_file(tables, true)?, tables));
             left -= left.min(tables);
         }
         Ok(files)

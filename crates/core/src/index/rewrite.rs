@@ -285,7 +285,7 @@ impl Index {
 fn free_all<T>(waiting: &mut Vec<(Retired<T>, String)>, remove: impl Fn(&str)) {
     for (retired, name) in std::mem::take(waiting) {
         match retired.try_free() {
-            Ok(()) => remove(&name),
+            Ok(_) => remove(&name),
             Err(retired) => waiting.push((retired, name)),
         }
     }

@@ -35,7 +35,7 @@ fn write_file(
     value: &[u8],
 ) -> io::Result<()> {
     let len = VALUE_AT as u64 + descriptor.len;
-    let file = medium.dir.create_file(name, len)?;
+    let file = medium.create_file(name, len)?;
     let header = Header {
         kind: Kind::Extent,
         shard,

@@ -1,15 +1,16 @@
 //! The segments of one shard and the table that lists them.
 
+use super::prepared::Prepared;
 use super::segment::{Record, Segment};
-use crate::layout::file::{self, Header, Kind, UNLINKED};
+use crate::layout::file::{self, Kind};
 use crate::layout::segment::{
-    ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_SEGMENT, MAX_SEGMENTS,
-    MIN_SEGMENT, RecordRef, SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place, table_entries, table_len,
+    ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_SEGMENTS, RecordRef,
+    SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place, table_entries, table_len,
 };
 use crate::layout::{head, names};
 use crate::medium::{Medium, Page};
 use crate::mem::{Guard, LogRegion, Region, Slots, enter, guarded};
-use crate::{Code, Error, Result, sys};
+use crate::{Code, Error, Result};
 use parking_lot::Mutex;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,21 +19,14 @@ use std::sync::atomic::Ordering;
 /// A shard's log. Readers follow references without a lock; what appends holds the shard's lock.
 #[derive(Debug)]
 pub(crate) struct Log {
-    medium: Arc<Medium>,
-    shard: u32,
+    pub(super) medium: Arc<Medium>,
+    pub(super) shard: u32,
     segments: Slots<Segment>,
     tables: Slots<Region>,
     /// Held while a file is mapped, so that none is twice. Taken after the shard's lock, never before.
     mapping: Mutex<()>,
     /// The next segment, made ahead. Held while it is made: a put in need waits for the background rather than make a second.
-    prepared: Mutex<Option<Prepared>>,
-}
-
-/// A segment that is made and not yet in the chain.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    pub id: SegmentId,
-    pub region: Region,
+    pub(super) prepared: Mutex<Option<Prepared>>,
 }
 
 /// An entry of the segment table.
@@ -57,7 +51,7 @@ impl Log {
         }
     }
 
-    fn page(&self) -> Page<'_> {
+    pub(super) fn page(&self) -> Page<'_> {
         Page::new(&self.medium, self.shard)
     }
 
@@ -101,8 +95,7 @@ impl Log {
 
     fn add_table(&self, number: u32) -> Result<()> {
         let name = names::segment_table(self.shard, number);
-        let region =
-            self.medium.create(&name, Kind::SegmentTable, self.shard, u64::from(number), table_len(number), 0)?;
+        let region = self.medium.create(&name, Kind::SegmentTable, self.shard, u64::from(number), table_len(number))?;
         self.tables.set(number as usize, region);
         self.page().store(head::SEGMENT_TABLES, u64::from(number) + 1);
         Ok(())
@@ -296,28 +289,6 @@ impl Log {
         }
     }
 
-    /// The size of the next segment: an eighth of the live bytes, and at least four times the record at hand.
-    pub fn next_size(&self, live: u64, need: usize) -> u64 {
-        let size = (live / 8).clamp(MIN_SEGMENT, MAX_SEGMENT);
-        let least = if need as u64 + FIRST_RECORD as u64 > MIN_SEGMENT / 4 { 4 * need as u64 } else { 0 };
-        size.max(least).next_multiple_of(MIN_SEGMENT)
-    }
-
-    /// Makes a segment's file; it joins the chain later.
-    pub fn make(&self, size: u64) -> Result<Prepared> {
-        self.medium.spare.ensure(&self.medium, size)?;
-        let id = self.next_id(head::SEGMENT_COUNTER)?;
-        let region = self.medium.create(
-            &names::segment(self.shard, id),
-            Kind::Segment,
-            self.shard,
-            id.0,
-            size as usize,
-            UNLINKED,
-        )?;
-        Ok(Prepared { id, region })
-    }
-
     /// The next id by one of the shard's two counters. A generation has 2^32 of each, and none is given twice.
     pub fn next_id(&self, counter: usize) -> Result<SegmentId> {
         let page = self.page();
@@ -327,72 +298,6 @@ impl Log {
                 Code::NoSpace,
                 format!("Shard {} has used up its file numbers. Open the map once with recovery: 'full'.", self.shard),
             )),
-        }
-    }
-
-    /// The spare, cut to size, as a segment; `None` while it is lent out.
-    pub fn take_spare(&self, size: u64) -> Result<Option<Prepared>> {
-        self.medium.spare.take(&self.medium, size, || self.adopt(names::SPARE, size))
-    }
-
-    /// A file that was made under another name becomes a segment.
-    fn adopt(&self, name: &str, size: u64) -> Result<Prepared> {
-        let id = self.next_id(head::SEGMENT_COUNTER)?;
-        let fail = |error: std::io::Error| Error::os("turn the spare into a segment", &error);
-        let file = self.medium.dir.open_file(name, true).map_err(fail)?;
-        sys::set_len(&file, size).map_err(fail)?;
-        let region = Region::map(&file, crate::mem::Access::Shared).map_err(fail)?;
-        region.set_owner(self.medium.owner(Kind::Segment, self.shard));
-        let file = region.file_id();
-        let header =
-            Header { kind: Kind::Segment, shard: self.shard, id: id.0, length: size, file, predecessor: UNLINKED };
-        self.medium.write_header(&region, &header);
-        self.medium.dir.rename(name, &names::segment(self.shard, id)).map_err(fail)?;
-        self.medium.names_changed.store(true, Ordering::Release);
-        Ok(Prepared { id, region })
-    }
-
-    /// The background's part: half of the tail is used, so make its successor.
-    pub fn make_ahead(&self, live: u64) -> Result<()> {
-        let mut prepared = self.prepared.lock();
-        if prepared.is_none() {
-            let made = self.make(self.next_size(live, 0))?;
-            made.region.prefault(0, crate::layout::segment::MIN_SEGMENT as usize);
-            *prepared = Some(made);
-        }
-        Ok(())
-    }
-
-    /// The segment that was made ahead, if it is as large as needed; one that is not goes, for ids join in their order.
-    pub fn take_prepared(&self, need: u64) -> Option<Prepared> {
-        let prepared = self.prepared.lock().take()?;
-        if prepared.region.len() as u64 >= need {
-            return Some(prepared);
-        }
-        self.discard(prepared);
-        None
-    }
-
-    /// A segment that does not join after all.
-    pub fn discard(&self, prepared: Prepared) {
-        let Prepared { id, region } = prepared;
-        // A file that is mapped cannot be deleted everywhere.
-        drop(region);
-        self.medium.remove(&names::segment(self.shard, id));
-    }
-
-    pub fn prepared_bytes(&self) -> u64 {
-        self.prepared.lock().as_ref().map_or(0, |prepared| prepared.region.len() as u64)
-    }
-
-    pub fn is_prepared(&self, id: SegmentId) -> bool {
-        self.prepared.lock().as_ref().is_some_and(|prepared| prepared.id == id)
-    }
-
-    /// What was made ahead and not used, at a close.
-    pub fn drop_prepared(&self) {
-        if let Some(prepared) = self.prepared.lock().take() {
-            self.discard(prepared);
         }
     }
 

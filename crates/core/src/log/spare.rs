@@ -49,7 +49,11 @@ impl Spare {
         if state.size >= wanted || !medium.writable {
             return Ok(());
         }
-        match grow(medium, state.size, wanted) {
+        let grown = match grow(medium, state.size, wanted) {
+            Err(error) if sys::is_full(&error) && medium.give_up_recycled() => grow(medium, state.size, wanted),
+            grown => grown,
+        };
+        match grown {
             Ok(()) => {
                 *state = State { size: wanted, whole: wanted };
                 Ok(())

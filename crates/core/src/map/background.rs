@@ -70,6 +70,7 @@ fn turn(map: &Arc<Instance>) -> Duration {
     }
     // When the disk is full every dead byte counts, not only those above the bound.
     if map.medium.pressed.swap(false, Ordering::AcqRel) {
+        map.medium.give_up_recycled();
         service.full_round = map.forget_rest().is_ok();
     }
     let effort = if service.full_round { Effort::Full } else { Effort::Bound };
@@ -104,6 +105,9 @@ fn turn(map: &Arc<Instance>) -> Duration {
         wait = wait.min(Duration::from_millis(100));
     }
     let changed = map.shards.iter().any(Shard::is_changed);
+    if !changed {
+        map.medium.give_up_recycled();
+    }
     if let Some(interval) = map.flush_interval
         && changed
     {

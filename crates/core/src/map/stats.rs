@@ -36,7 +36,7 @@ pub struct Stats {
     pub pins: u64,
     /// Of freed segments whose files stay because somebody looks at them.
     pub pinned_bytes: u64,
-    /// Of the spare segment.
+    /// Of the spare segment, and of freed ones that are to become new ones.
     pub spare_bytes: u64,
     /// Calls that had to make a file which the background should have made.
     pub waits: u64,
@@ -71,7 +71,7 @@ impl Stats {
             extent_bytes: 0,
             pins: instance.medium.viewers.looking(),
             pinned_bytes: 0,
-            spare_bytes: instance.medium.spare.size(),
+            spare_bytes: instance.medium.spare.size() + instance.medium.recycled.bytes(),
             waits: instance.medium.waits.load(Ordering::Relaxed),
             checkpoints: instance.checkpoint_count.load(Ordering::Relaxed),
             recovery: instance.recovery.clone(),

@@ -10,6 +10,7 @@ use crate::sys::{self, FileId};
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 /// How a file is brought into memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +143,25 @@ impl Region {
         let len = len.min(self.len().saturating_sub(offset));
         if len > 0 {
             sys::prefault(&self.map, offset, len);
+        }
+    }
+
+    /// Gives a range to which nothing was stored yet its pages, and brings them in for writing. Best effort.
+    pub fn fill(&self, file: &File, range: Range<usize>, piece: usize) {
+        if !range.is_empty() {
+            sys::fill(file, range.clone(), piece);
+            self.prefault(range.start, range.len());
+        }
+    }
+
+    /// Stores zeros all over a mapping that nobody else reaches.
+    pub fn zero(&mut self) {
+        self.prefault(0, self.len());
+        // SAFETY: the range is the whole mapping, which is writable but for `Access::ReadOnly`, of which nobody asks this;
+        // `&mut self` says that no reference into it lives.
+        unsafe { std::ptr::write_bytes(self.map.as_mut_ptr(), 0, self.map.len()) };
+        if trace::is_on() {
+            trace::copied(self.map.as_ptr(), &vec![0; self.map.len()]);
         }
     }
 

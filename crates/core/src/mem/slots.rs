@@ -146,11 +146,15 @@ impl<T> Drop for Slots<T> {
 
 impl<T> Retired<T> {
     /// Gives the value up if every reader that may hold it has left and nobody pins it, else hands itself back.
-    pub fn try_free(mut self) -> Result<(), Self> {
+    pub fn try_free(mut self) -> Result<Option<T>, Self> {
         // Once the readers have left no pin is added, but by who has one already: nought is final then. `get_mut` looks at
         // the count with Acquire, the partner of the Release with which the last pin went: what was read under it is read.
         let sole = |value: &mut Option<Arc<T>>| value.as_mut().is_none_or(|value| Arc::get_mut(value).is_some());
-        if READERS.passed(self.stamp) && sole(&mut self.value) { Ok(()) } else { Err(self) }
+        if READERS.passed(self.stamp) && sole(&mut self.value) {
+            Ok(self.value.take().and_then(Arc::into_inner))
+        } else {
+            Err(self)
+        }
     }
 
     /// The value, if pins are all that keeps it.
@@ -210,7 +214,10 @@ mod tests {
         drop(guard);
         let mut retired = Some(retired);
         while let Some(value) = retired.take() {
-            retired = value.try_free().err();
+            match value.try_free() {
+                Ok(freed) => assert_eq!(freed.as_deref(), Some("held")),
+                Err(back) => retired = Some(back),
+            }
         }
     }
     #[test]

@@ -136,6 +136,6 @@ impl Clearing<'_> {
         }
         let shard = self.writer.shard;
         shard.page().clear_intent();
-        shard.after_change(&mut self.writer);
+        shard.after_change(&mut self.writer, &crate::mem::enter());
     }
 }

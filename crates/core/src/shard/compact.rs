@@ -2,7 +2,7 @@
 
 use super::append::Parts;
 use super::room::{Purpose, Room};
-use super::{Shard, Writer};
+use super::{Locked, Shard, Writer};
 use crate::index::Probe;
 use crate::layout::head;
 use crate::layout::intent::{Operation, RecordIntent, slot_word};
@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 const STEP: Duration = Duration::from_micros(50);
 /// Records between two looks at the clock, and at who waits.
 const BATCH: usize = 16;
-/// A call that waits gets the lock before the next step, if it takes it within so many looks.
-const PATIENCE: usize = 200;
+/// Changes between two helpings of a writer, a batch each: it looks at twice as many records as it writes. The emptiest
+/// segments are half dead at least where the log is above its bound, so that it frees what it takes.
+const HELP: u32 = BATCH as u32 / 2;
 
 /// The segment being emptied, and how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,19 +75,15 @@ impl Shard {
         if !self.is_written() || self.medium.check_writable().is_err() {
             return Ok(Progress::Idle);
         }
-        // Whoever unlocks is the first to lock again, unless it lets the others.
-        for _ in 0..PATIENCE {
-            if !self.is_waited_for() {
-                break;
-            }
-            std::thread::yield_now();
-        }
         let guard = enter();
-        self.checked(self.compact_under(effort, &guard))
+        let mut writer = self.lock()?;
+        let progress = self.compact_under(&mut writer, effort, &guard);
+        // Whoever unlocks is the first to lock again, unless it hands the lock to who waits.
+        writer.bump();
+        self.checked(progress)
     }
 
-    fn compact_under(&self, effort: Effort, guard: &Guard) -> Result<Progress> {
-        let mut writer = self.lock()?;
+    fn compact_under(&self, writer: &mut Locked<'_>, effort: Effort, guard: &Guard) -> Result<Progress> {
         if writer.victim.is_none() {
             let tail = self.tail().0;
             // The background may come to rest in the middle of a `compact()`, which is not over then.
@@ -95,18 +92,18 @@ impl Shard {
                 Effort::Full => writer.rested_full_at == tail,
                 Effort::Erase => false,
             };
-            writer.victim = if at_rest { None } else { self.choose(&writer, effort, guard)? };
+            writer.victim = if at_rest { None } else { self.choose(writer, effort, guard)? };
             if writer.victim.is_none() {
                 // A round that frees nothing is not repeated until something was written.
                 writer.rested_at = tail;
                 if effort == Effort::Full {
                     writer.rested_full_at = tail;
                 }
-                let nothing = writer.emptied.is_empty() && !self.extents_over_bound(&writer);
+                let nothing = writer.emptied.is_empty() && !self.extents_over_bound(writer);
                 return Ok(if nothing { Progress::Idle } else { Progress::Checkpoint });
             }
         }
-        match self.work(&mut writer, STEP, guard) {
+        match self.work(writer, STEP, guard) {
             Ok(()) => {}
             Err(error) if error.code() == Code::NoSpace => {
                 writer.victim = None;
@@ -116,13 +113,35 @@ impl Shard {
             // A damaged index is mended from the log; what is to be moved is looked for again.
             Err(error) if error.is_of_index() => {
                 writer.victim = None;
-                self.rebuild_locked(&mut writer, guard)?;
+                self.rebuild_locked(writer, guard)?;
             }
             Err(error) => return Err(error),
         }
-        let held: u64 = self.emptied_bytes(&writer, guard)?;
+        let held: u64 = self.emptied_bytes(writer, guard)?;
         let much = held > (self.page().load(head::LIVE) / 2).max(2 * writer.largest);
         Ok(if much { Progress::Checkpoint } else { Progress::Working })
+    }
+
+    /// Whether the log is so far above its bound that the background does not keep up.
+    pub(super) fn lags(&self, writer: &Writer) -> bool {
+        let bound = self.bound(writer);
+        writer.log_bytes > bound.saturating_add(bound / 8)
+    }
+
+    /// A change of a log that lags pays for itself, a little at a time: else writers that leave the background no processor
+    /// would make the log grow without end.
+    #[cold]
+    pub(super) fn help(&self, writer: &mut Writer, guard: &Guard) {
+        writer.owed += 1;
+        if writer.owed < HELP {
+            return;
+        }
+        writer.owed = 0;
+        if writer.victim.is_none() && writer.rested_at != self.tail().0 {
+            // What is wrong is met by whoever needs it.
+            writer.victim = self.choose(writer, Effort::Bound, guard).unwrap_or(None);
+        }
+        let _ = self.work_within(writer, Duration::ZERO, false, guard);
     }
 
     /// A put that is about to open a segment above the bound helps first.
@@ -248,7 +267,7 @@ impl Shard {
         let segment = self.log.segment(victim.index, guard)?;
         if self.tail().segment() == victim.index {
             // The tail is sealed like any other: what follows goes to a new one.
-            let next = self.log.make(self.log.next_size(self.page().load(head::LIVE), 0))?;
+            let next = self.log.make(self.log.next_size(self.page().load(head::LIVE), 0), self.pace())?;
             self.log.drop_prepared();
             return self.join(writer, next, guard);
         }
@@ -372,6 +391,7 @@ impl Shard {
             writer.largest = writer.largest.max(entry.size);
             writer.marks += entry.marks;
         }
+        writer.lagging = self.lags(writer);
         Ok(())
     }
 

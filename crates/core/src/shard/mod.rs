@@ -36,9 +36,9 @@ use crate::layout::extent::Descriptor;
 use crate::layout::file::Kind;
 use crate::layout::head;
 use crate::layout::segment::{RecordRef, SegmentId, State};
-use crate::log::{Log, Segment};
+use crate::log::{Log, Meter, Segment};
 use crate::medium::{Medium, Page};
-use crate::mem::{READERS, Retired, Stamp, enter};
+use crate::mem::{Guard, READERS, Retired, Stamp, enter};
 use crate::{Code, Error, Result, sys};
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use std::collections::{BTreeSet, HashSet};
@@ -74,6 +74,7 @@ pub(crate) struct Shard {
     extents: Mutex<Extents>,
     /// Up to here the tail's pages were brought in, as a tail reference; the background moves it on.
     prefaulted: AtomicUsize,
+    meter: Meter,
     quarantine: quarantine::Quarantine,
 }
 
@@ -107,6 +108,10 @@ struct Writer {
     leaving: Vec<(Retired<Segment>, usize, String)>,
     leaving_extents: Vec<(Stamp, SegmentId)>,
     victim: Option<compact::Victim>,
+    /// The background does not keep up: changes help.
+    lagging: bool,
+    /// Changes since the last that helped.
+    owed: u32,
     /// A full round takes segments up to this one, the tail when it began.
     round_end: SegmentId,
     /// What `compact()` has still to rewrite, for nothing else would.
@@ -143,6 +148,7 @@ impl Shard {
             extents: Mutex::new(Extents::default()),
             waiting: AtomicUsize::new(0),
             prefaulted: AtomicUsize::new(0),
+            meter: Meter::default(),
             quarantine: quarantine::Quarantine::default(),
         }
     }
@@ -231,6 +237,7 @@ impl Shard {
             Some(&last) if last == self.tail().segment() => {
                 // Mapped now, so that no put finds after its intent that it cannot be.
                 writer.tail_size = self.log.segment(last, &guard)?.size();
+                self.meter.start(self.tail().offset());
             }
             _ => return Err(self.damage("the tail is not in the last segment")),
         }
@@ -359,7 +366,7 @@ impl Shard {
     }
 
     /// Wakes the background when the shard has become dirty, its tail half full, or its log too long.
-    fn after_change(&self, writer: &mut Writer) {
+    fn after_change(&self, writer: &mut Writer, guard: &Guard) {
         let tail = self.tail();
         let mut wanted = !std::mem::replace(&mut writer.changed, true);
         if !writer.asked_ahead && self.wants_successor(tail, writer.tail_size) {
@@ -371,6 +378,9 @@ impl Shard {
         if wanted {
             self.medium.want_background();
         }
+        if writer.lagging {
+            self.help(writer, guard);
+        }
     }
 }
 
@@ -378,6 +388,13 @@ impl Shard {
 struct Locked<'a> {
     shard: &'a Shard,
     writer: RwLockWriteGuard<'a, Writer>,
+}
+
+impl Locked<'_> {
+    /// Lends the lock to who waits for it, before it is given up.
+    fn bump(&mut self) {
+        RwLockWriteGuard::bump(&mut self.writer);
+    }
 }
 
 impl std::ops::Deref for Locked<'_> {

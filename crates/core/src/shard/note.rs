@@ -8,7 +8,7 @@ use crate::layout::extent::Descriptor;
 use crate::layout::head;
 use crate::layout::names::{self, Name};
 use crate::layout::segment::{SegmentId, State};
-use crate::log::extent;
+use crate::log::{Pace, Segment, extent};
 use crate::mem::{READERS, enter};
 use crate::rules::{Rule, holds};
 
@@ -24,6 +24,14 @@ pub(crate) struct Note {
     dead_extents: Vec<Descriptor>,
 }
 
+/// What nothing leads to any more, found under the lock.
+#[derive(Default)]
+struct Gone {
+    names: Vec<String>,
+    /// Segments that were mapped, and nobody holds.
+    segments: Vec<(Segment, String)>,
+}
+
 impl Shard {
     pub fn note(&self) -> Result<Note> {
         let guard = enter();
@@ -34,6 +42,7 @@ impl Shard {
             return Ok(Note { state: self.unserved_state(), ..Note::default() });
         }
         let tail = self.tail();
+        self.meter.note(tail.offset());
         let mut note = Note {
             state: ShardState { entries: page.load(head::ENTRIES), seq: page.load(head::SEQ), chain: Vec::new() },
             extents: std::mem::take(&mut self.extents.lock().unsynced),
@@ -102,7 +111,7 @@ impl Shard {
     pub fn settle(&self, note: Note) -> Result<()> {
         let guard = enter();
         let mut writer = self.lock_for_upkeep()?;
-        let mut gone = Vec::new();
+        let mut gone = Gone::default();
         for (index, _, sealed) in note.sync {
             if sealed {
                 writer.unsynced.remove(&index);
@@ -118,7 +127,7 @@ impl Shard {
                 Some((retired, name)) => writer.leaving.push((retired, index, name)),
                 None => {
                     // Emptied by a process that died; this one never mapped it.
-                    gone.push(names::segment(self.number, id));
+                    gone.names.push(names::segment(self.number, id));
                     writer.free.push(index);
                 }
             }
@@ -127,14 +136,22 @@ impl Shard {
         writer.leaving_extents.extend(note.dead_extents.iter().map(|extent| (stamp, extent.id)));
         self.reclaim_locked(&mut writer, &mut gone);
         drop(writer);
-        self.remove_all(&gone);
+        self.remove_all(gone);
         Ok(())
     }
 
     /// After the lock is gone: deleting takes time, and overwriting more. Nothing leads to these files any more, and their
     /// names are not given again.
-    fn remove_all(&self, names: &[String]) {
-        names.iter().for_each(|name| self.medium.remove(name));
+    fn remove_all(&self, gone: Gone) {
+        let live = self.page().load(head::LIVE);
+        let is_fast = self.pace() == Pace::Fast;
+        for (segment, name) in gone.segments {
+            let left = if is_fast { self.log.recycle(segment, name, live) } else { Some(name) };
+            if let Some(name) = left {
+                self.medium.remove(&name);
+            }
+        }
+        gone.names.iter().for_each(|name| self.medium.remove(name));
         self.medium.viewers.ask();
     }
 
@@ -143,22 +160,25 @@ impl Shard {
     pub fn reclaim(&self) -> bool {
         match self.lock_for_upkeep() {
             Ok(mut writer) => {
-                let mut gone = Vec::new();
+                let mut gone = Gone::default();
                 let waits = self.reclaim_locked(&mut writer, &mut gone);
                 drop(writer);
-                self.remove_all(&gone);
+                self.remove_all(gone);
                 waits
             }
             Err(_) => false,
         }
     }
 
-    fn reclaim_locked(&self, writer: &mut Writer, gone: &mut Vec<String>) -> bool {
+    fn reclaim_locked(&self, writer: &mut Writer, gone: &mut Gone) -> bool {
         let mut segments_wait = false;
         for (retired, index, name) in std::mem::take(&mut writer.leaving) {
             match retired.try_free() {
-                Ok(()) => {
-                    gone.push(name);
+                Ok(freed) => {
+                    match freed {
+                        Some(segment) => gone.segments.push((segment, name)),
+                        None => gone.names.push(name),
+                    }
                     writer.free.push(index);
                 }
                 Err(retired) => {
@@ -179,7 +199,7 @@ impl Shard {
             // Who began to read before may take its time, like a pin.
             let kept = !passed || self.medium.is_being_read(&name);
             if !kept {
-                gone.push(name);
+                gone.names.push(name);
                 self.medium.viewers.free_extent(self.number, id);
             }
             kept
@@ -221,7 +241,8 @@ impl Shard {
                 let listed = |index| entry(index).is_ok_and(|entry| entry.state != State::Free && entry.id == id);
                 // What is leaving is deleted by whoever waits for its readers.
                 let leaving = || writer.leaving.iter().any(|(_, _, name)| *name == names::segment(self.number, id));
-                (0..writer.high).any(listed) || self.log.is_prepared(id) || leaving()
+                let is_recycled = || self.medium.recycled.has(&names::segment(self.number, id));
+                (0..writer.high).any(listed) || self.log.is_prepared(id) || leaving() || is_recycled()
             }
             Name::SegmentTable { number, .. } => u64::from(number) < page.load(head::SEGMENT_TABLES),
             Name::Directory { number, .. } => {

@@ -6,7 +6,7 @@ use crate::layout::checkpoint::{Link, ShardState};
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
 use crate::layout::{PAGE, head};
-use crate::log::{Segment, extent};
+use crate::log::{Pace, Segment, extent};
 use crate::mem::{Guard, enter};
 use crate::parallel::{self, cores};
 use crate::rules::{Rule, holds};
@@ -231,7 +231,7 @@ impl Shard {
         self.fill_index(&mut writer.queue, &chain, plan.found.cleared, threads, progress, &guard)?;
         writer.high = plan.segments.len();
         if holds(Rule::SealTail) {
-            let fresh = self.log.make(self.log.next_size(page.load(head::LIVE), 0))?;
+            let fresh = self.log.make(self.log.next_size(page.load(head::LIVE), 0), Pace::Slow)?;
             self.join_after(&mut writer, fresh, false, &guard)?;
         }
         page.store(head::WRITTEN, 1);

@@ -5,7 +5,7 @@ use crate::layout::head;
 use crate::layout::intent::{Operation, SegmentIntent};
 use crate::layout::record::{HEADER, Header};
 use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
-use crate::log::{Prepared, Segment};
+use crate::log::{Pace, Prepared, Segment};
 use crate::mem::{Guard, LogRegion};
 use crate::rules::{Rule, holds};
 use crate::{Code, Error, Result};
@@ -47,7 +47,7 @@ impl Shard {
         // What an attempt that failed has made is in the way of this one.
         self.index.reclaim(&mut writer.queue);
         self.log.ensure_table()?;
-        let prepared = self.log.make(self.first_segment())?;
+        let prepared = self.log.make(self.first_segment(), Pace::Slow)?;
         if let Err(error) = self.index.create(self.first_depth(), guard) {
             self.log.discard(prepared);
             self.index.discard(&mut writer.queue);
@@ -88,10 +88,10 @@ impl Shard {
             return Ok(Room::Made);
         }
         self.medium.waits.fetch_add(1, Ordering::Relaxed);
-        let made = match self.log.make(self.log.next_size(live, length)) {
+        let made = match self.log.make(self.log.next_size(live, length), self.pace()) {
             // On a disk that is nearly full a small segment may still fit.
             Err(error) if error.code() == Code::NoSpace => {
-                self.log.make(self.log.next_size(0, length)).map_err(|_| error)
+                self.log.make(self.log.next_size(0, length), Pace::Slow).map_err(|_| error)
             }
             made => made,
         };
@@ -154,7 +154,7 @@ impl Shard {
             }
             writer.high += 1;
         }
-        let size = prepared.region.len() as u64;
+        let (size, filled) = (prepared.region.len() as u64, prepared.filled);
         let segment = Segment::new(prepared.id, index, LogRegion::new(prepared.region, FIRST_RECORD), true, 0);
         self.log.publish(segment);
         let old_tail = self.page().load(head::TAIL);
@@ -174,13 +174,15 @@ impl Shard {
             self.page().write_intent(&intent.encode(Operation::Segment));
         }
         self.finish_join(&intent, guard).inspect_err(|_| self.poison())?;
+        self.meter.seal(if old_tail == 0 { 0 } else { writer.tail_size });
         writer.chain.push(index);
         writer.log_bytes += size;
         writer.largest = writer.largest.max(size);
         writer.unsynced.insert(index);
         writer.tail_size = size;
+        writer.lagging = self.lags(writer);
         writer.asked_ahead = false;
-        self.prefaulted.store(0, Ordering::Relaxed);
+        self.prefaulted.store(if filled as u64 == size { usize::MAX } else { filled }, Ordering::Relaxed);
         // The table's next file is made ahead, so that it is not what a delete on a full disk lacks.
         let _ = self.log.ensure_entry(writer.high);
         Ok(())
@@ -215,6 +217,11 @@ impl Shard {
         used * 2 > size && size.saturating_sub(used) < self.log.next_size(self.page().load(head::LIVE), 0)
     }
 
+    /// How fast the shard's log is written.
+    pub(super) fn pace(&self) -> Pace {
+        self.meter.pace(self.tail().offset())
+    }
+
     pub(super) fn wants_prefault(&self, tail: RecordRef) -> bool {
         let done = self.prefaulted.load(Ordering::Relaxed);
         tail.offset() + PREFAULT / 2 > done && done != usize::MAX
@@ -237,7 +244,7 @@ impl Shard {
             self.prefaulted.store(mark, Ordering::Relaxed);
         }
         if self.wants_successor(tail, segment.size()) {
-            self.log.make_ahead(self.page().load(head::LIVE))?;
+            self.log.make_ahead(self.page().load(head::LIVE), self.pace())?;
         }
         self.index.make_ahead()
     }

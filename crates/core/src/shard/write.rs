@@ -117,7 +117,7 @@ impl Shard {
         let mut kept = self.kept_old(keep, old.as_ref(), guard)?;
         self.append(&mut writer, Operation::Put, &intent, Parts { header, key, value: body.value }, guard)?;
         self.bury_extent(&mut writer, old.as_ref());
-        self.after_change(&mut writer);
+        self.after_change(&mut writer, guard);
         if keep == Keep::New {
             kept = self.pin_written(tail, &header, extent, guard).map(Box::new);
         }
@@ -170,7 +170,7 @@ impl Shard {
             // gone whatever comes of it.
             let _ = self.empty_whole(&mut writer, victim, guard);
         }
-        self.after_change(&mut writer);
+        self.after_change(&mut writer, guard);
         Ok((Change::Removed, kept))
     }
 

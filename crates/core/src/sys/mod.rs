@@ -29,7 +29,7 @@ pub(crate) use file::{
 };
 #[cfg(feature = "negative-controls")]
 pub(crate) use os::identify;
-pub(crate) use os::{MORE_MAPPINGS, boot_id, is_in_use, lacks_mappings, page_size, prefault, unmap_pages};
+pub(crate) use os::{MORE_MAPPINGS, boot_id, fill, is_in_use, lacks_mappings, page_size, prefault, unmap_pages};
 
 use std::io;
 

@@ -6,7 +6,9 @@ use rustix::io::{Errno, retry_on_intr};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 
 /// What to raise when nothing more can be mapped.
 pub(crate) const MORE_MAPPINGS: &str = "Raise vm.max_map_count or the address space limit";
@@ -46,6 +48,19 @@ pub(crate) fn share_blocks(from: &File, to: &File) -> bool {
 /// Brings a range's pages in for writing, in bulk: a fault for each of them costs four times as much. Best effort.
 pub(crate) fn prefault(map: &MmapRaw, offset: usize, len: usize) {
     let _ = map.advise_range(Advice::PopulateWrite, offset, len);
+}
+
+/// Gives a part of a new file, whose blocks are allocated and whose bytes are zero, its pages in the system's cache, as folios of
+/// `piece` bytes where the file system has such. It writes the zeros that are there. A page that comes by a fault costs three
+/// times as much, from its making until the file is deleted. Best effort.
+pub(crate) fn fill(file: &File, range: Range<usize>, piece: usize) {
+    let zeros = vec![0; piece];
+    for at in range.clone().step_by(piece) {
+        let len = piece.min(range.end - at);
+        if file.write_all_at(&zeros[..len], at as u64).is_err() {
+            return;
+        }
+    }
 }
 
 /// Takes a range's pages out of the process, all at once; they stay in memory, and whoever touches one has it again. A sync

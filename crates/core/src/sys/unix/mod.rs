@@ -15,7 +15,7 @@ mod system;
 pub(super) use dir::Dir;
 pub(super) use file::{check_limit, is_unsupported, lock, read_exact_at, write_all_at};
 pub(crate) use file::{identify, is_in_use, lacks_mappings};
-pub(crate) use system::{MORE_MAPPINGS, boot_id, prefault, unmap_pages};
+pub(crate) use system::{MORE_MAPPINGS, boot_id, fill, prefault, unmap_pages};
 pub(super) use system::{allocate, barrier, share_blocks, sync_file};
 
 /// Bytes of a page of memory.
