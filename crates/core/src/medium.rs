@@ -1,5 +1,6 @@
 //! Where the files of one map are made, mapped and deleted.
 
+use crate::events::{Doing, Event, Grown, Listeners};
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::file::{self, Header, Kind};
 use crate::layout::hash::Keys;
@@ -44,6 +45,8 @@ pub(crate) struct Medium {
     pub spare: Spare,
     /// Who looks at values in place.
     pub viewers: Viewers,
+    /// Who is told what happens to the map.
+    pub listeners: Listeners,
     /// A call found no room: compaction is to free what it can.
     pub pressed: AtomicBool,
     /// Set when something is waiting for the background.
@@ -81,6 +84,7 @@ impl Medium {
             waits: AtomicU64::new(0),
             spare: Spare::default(),
             viewers: Viewers::default(),
+            listeners: Listeners::default(),
             pressed: AtomicBool::new(false),
             work: AtomicBool::new(false),
             in_use: Mutex::default(),
@@ -92,6 +96,7 @@ impl Medium {
     pub fn create(&self, name: &str, kind: Kind, shard: u32, id: u64, len: usize, predecessor: u64) -> Result<Region> {
         let mut header = Header { kind, shard, id, length: len as u64, file: sys::FileId::default(), predecessor };
         let region = if self.writable {
+            let began = self.listeners.began();
             let made = match self.dir.create_file(name, len as u64) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.try_remove(name) {
                     Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
@@ -108,6 +113,10 @@ impl Medium {
             });
             if let Ok(region) = &made {
                 header.file = region.file_id();
+                if let Some(file) = grown(kind) {
+                    let bytes = region.len() as u64;
+                    self.listeners.tell(began, |duration| Event::Growth { shard: Some(shard), duration, bytes, file });
+                }
             }
             // Release: partner of the swap in the checkpoint, which syncs the directory.
             self.names_changed.store(true, Ordering::Release);
@@ -237,7 +246,16 @@ impl Medium {
     /// A failed sync makes the map read-only for good, in the mapping too, so that the next process rebuilds.
     pub fn fail(&self, error: Error) -> Error {
         self.head.store(head::SUSPECT, 1);
-        self.failed.get_or_init(|| error).clone()
+        let mut is_first = false;
+        let failed = self.failed.get_or_init(|| {
+            is_first = true;
+            error
+        });
+        if is_first {
+            let doing = if failed.is_of_sync() { Doing::Flush } else { Doing::Call };
+            self.listeners.fail(doing, failed, true);
+        }
+        failed.clone()
     }
 
     /// The same for an error that may be of a sync or of what comes before it: only the former is for good.
@@ -270,6 +288,17 @@ impl Medium {
         if !self.work.load(Ordering::Relaxed) && !self.work.swap(true, Ordering::AcqRel) {
             crate::signal::raise();
         }
+    }
+}
+
+/// What a mapped file is for, if making it is growth.
+fn grown(kind: Kind) -> Option<Grown> {
+    match kind {
+        Kind::Segment => Some(Grown::Segment),
+        Kind::SegmentTable => Some(Grown::SegmentTable),
+        Kind::Directory => Some(Grown::Directory),
+        Kind::Index => Some(Grown::Index),
+        Kind::Head | Kind::Extent => None,
     }
 }
 

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{cases, scratch};
-use opendiskmap::{Hooks, Map, OpenReport, Options, Reason, RebuildProgress, Recovery};
+use opendiskmap::{Code, Control, Hooks, Map, OpenReport, Options, Reason, Recovery};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
@@ -297,13 +297,13 @@ fn a_rebuild_by_many_threads_finds_what_a_model_holds() {
             }
         }
         drop(map);
-        let progress = Arc::new(RebuildProgress::default());
-        let full = Options { recovery: Some(Recovery::Full), progress: Some(Arc::clone(&progress)), ..options };
+        let control = Arc::new(Control::default());
+        let full = Options { recovery: Some(Recovery::Full), control: Some(Arc::clone(&control)), ..options };
         let map = Map::open(&path, &full).unwrap();
         let report = rebuilt(&map);
         assert_eq!(report.shards.len(), shards as usize);
         assert!(report.records >= model.len() as u64 && report.dropped == 0);
-        assert_eq!((progress.bytes(), progress.total_bytes() > 0), (progress.total_bytes(), true));
+        assert_eq!((control.done(), control.total() > 0), (control.total(), true));
         let found: BTreeMap<_, _> = map.iter().map(Result::unwrap).collect();
         assert!(found == model);
         assert_eq!(map.len(), model.len() as u64);

@@ -1,5 +1,6 @@
 //! The one spare segment of a map: room for tombstones and compaction when the disk is full.
 
+use crate::events::{Event, Grown};
 use crate::layout::names;
 use crate::medium::Medium;
 use crate::{Error, Result, sys};
@@ -49,9 +50,16 @@ impl Spare {
         if state.size >= wanted || !medium.writable {
             return Ok(());
         }
+        let began = medium.listeners.began();
         match grow(medium, state.size, wanted) {
             Ok(()) => {
                 *state = State { size: wanted, whole: wanted };
+                medium.listeners.tell(began, |duration| Event::Growth {
+                    shard: None,
+                    duration,
+                    bytes: wanted,
+                    file: Grown::Spare,
+                });
                 Ok(())
             }
             Err(error) => Err(Error::os(format_args!("keep a spare segment of {wanted} bytes"), &error)),
