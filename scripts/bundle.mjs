@@ -5,18 +5,18 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
-import { parseSync } from 'rolldown/experimental'
+import { minifySync, parseSync } from 'rolldown/experimental'
 import { dts } from 'rolldown-plugin-dts'
 import { root } from './kit/run.mjs'
 
 const dist = join(root, 'dist')
 
-/** The loader of the addon stays a file by itself, from which the binary's place is counted. */
+/** The loader of the addon stays a file by itself: it has its own way to what it loads. */
 const loader = {
   name: 'loader',
   /** @param {string} source */
   resolveId: (source) =>
-    source.endsWith('/native.cjs') ? { id: '../native.cjs', external: true } : undefined,
+    source.endsWith('/native.cjs') ? { id: './native.cjs', external: true } : undefined,
 }
 
 const kept = { function: true, class: true }
@@ -106,6 +106,13 @@ for (const file of readdirSync(dist)) {
   const [, hashbang = '', rest = ''] = /^(#!.*\n)?([^]*)$/.exec(readFileSync(path, 'utf8')) ?? []
   writeFileSync(path, hashbang + breakLines(plainExports(rest)))
 }
+
+// It lies a directory deeper than its source.
+const deeper = readFileSync(join(root, 'native.cjs'), 'utf8')
+  .replaceAll('./opendiskmap.', '../opendiskmap.')
+  .replaceAll('./package.json', '../package.json')
+const { code: loads } = minifySync('native.cjs', deeper, { codegen: { removeWhitespace: true } })
+writeFileSync(join(dist, 'native.cjs'), breakLines(loads))
 
 const types = await rolldown({
   input: { index: join(root, 'index.d.ts') },

@@ -157,11 +157,14 @@ impl Events {
     /// From now on events are kept, and `wake` is called for each, by the thread in which it happened and while that holds
     /// locks of the map: it may only have another thread call [`take`](Self::take).
     pub fn listen(&self, wake: Ask) {
-        let waiting = Waiting { wake, count: 0, kinds: Default::default() };
-        // Relaxed, as all of these are: who is seen late misses what happens at that moment.
-        if self.state.lock().replace(waiting).is_none() {
-            LISTENING.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock();
+        if let Some(waiting) = state.as_mut() {
+            waiting.wake = wake;
+            return;
         }
+        *state = Some(Waiting { wake, count: 0, kinds: Default::default() });
+        // Relaxed, as all of these are: who is seen late misses what happens at that moment.
+        LISTENING.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Nothing is kept any more, and what was is dropped.
@@ -333,7 +336,9 @@ mod tests {
         assert!(events.take().is_empty(), "nobody listened");
         let woken = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&woken);
-        events.listen(Arc::new(move || drop(counted.fetch_add(1, Ordering::SeqCst))));
+        events.listen(Arc::new(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }));
         let growth = |bytes| Event::Growth { shard: None, duration: Duration::ZERO, bytes, file: Grown::Spare };
         for bytes in 0..MOST as u64 + 10 {
             listeners.tell(listeners.began(), |_| growth(1000 + bytes));
@@ -351,6 +356,9 @@ mod tests {
         let missed: Vec<u64> = told.iter().map(|told| told.missed).collect();
         assert_eq!((missed[0], missed[1], missed[2..].iter().sum::<u64>()), (0, 10, 0));
         assert!(events.take().is_empty());
+        listeners.tell(listeners.began(), |_| flush(2));
+        events.listen(Arc::new(|| ()));
+        assert_eq!(sizes(&events.take()), [2], "who listens already keeps what waits");
         listeners.tell(listeners.began(), |_| flush(1));
         events.stop();
         assert!(events.take().is_empty(), "what waited was dropped");
