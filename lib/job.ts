@@ -72,6 +72,7 @@ export async function finish<T>(
     }
   }
   signal?.addEventListener('abort', cancel, { once: true })
+  if (signal?.aborted) cancel()
   const timer = onProgress === undefined ? undefined : setInterval(tell, INTERVAL_MS)
   // The work itself keeps the process alive, and only that.
   timer?.unref()
