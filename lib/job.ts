@@ -61,8 +61,9 @@ export async function finish<T>(
   const tell = (): void => {
     const totalBytes = job.total()
     const bytes = job.progress()
+    if (failure !== undefined || signal?.aborted) return
     // Not yet begun: how much there is to do is not known.
-    if (failure !== undefined || totalBytes === 0 || bytes === told) return
+    if (totalBytes === 0 || bytes === told) return
     told = bytes
     try {
       onProgress?.({ bytes, totalBytes })

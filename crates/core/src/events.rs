@@ -5,7 +5,7 @@ use crate::viewers::Ask;
 use crate::{Error, Result};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -238,11 +238,11 @@ impl Listener {
 
 impl Listeners {
     /// A handle's events; `recovered`, if it opened the map, is the first of them.
-    pub fn join(&self, events: &Arc<Events>, path: &PathBuf, instance: u64, recovered: Option<&Recovery>) {
+    pub fn join(&self, events: &Arc<Events>, path: &Path, instance: u64, recovered: Option<&Recovery>) {
         let mut list = self.list.lock();
         let known = list.iter().position(|listener| Arc::ptr_eq(&listener.events, events));
         let at = known.unwrap_or_else(|| {
-            let (events, path) = (Arc::clone(events), Arc::from(path.as_path()));
+            let (events, path) = (Arc::clone(events), Arc::from(path));
             list.push(Listener { events, handles: 0, path, instance });
             list.len() - 1
         });
@@ -331,7 +331,7 @@ mod tests {
     fn of_each_kind_the_newest_wait_in_their_order_and_those_that_went_are_counted() {
         let events = Arc::new(Events::default());
         let listeners = Listeners::default();
-        listeners.join(&events, &PathBuf::from("map"), 7, None);
+        listeners.join(&events, Path::new("map"), 7, None);
         listeners.tell(listeners.began(), |_| flush(0));
         assert!(events.take().is_empty(), "nobody listened");
         let woken = Arc::new(AtomicUsize::new(0));
@@ -369,9 +369,8 @@ mod tests {
         let events = Arc::new(Events::default());
         events.listen(Arc::new(|| ()));
         let listeners = Listeners::default();
-        let path = PathBuf::from("map");
         for _ in 0..3 {
-            listeners.join(&events, &path, 7, None);
+            listeners.join(&events, Path::new("map"), 7, None);
         }
         for left in (0..3).rev() {
             listeners.leave(&events);
