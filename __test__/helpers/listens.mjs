@@ -14,6 +14,8 @@ diagnostics.subscribe('opendiskmap:flush', () => {
   if (how === 'throws') throw new Error(`at ${told}`)
 })
 process.on('uncaughtException', ({ message }) => console.log(message))
+// Else what is printed of that would throw again.
+process.stdout.on('error', () => process.exit(1))
 for (let i = 1; i <= 2; i++) {
   map.set('key', `${i}`)
   await map.flush()
