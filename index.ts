@@ -41,11 +41,20 @@ export type { Primitive } from './lib/codecs/primitive.js'
 export type { CodecVerb, KeyAndValueCodec, KeyCodec, Sink, ValueCodec } from './lib/codecs/types.js'
 export type { Entry } from './lib/entry.js'
 export { DiskMapError, type DiskMapErrorCode } from './lib/errors.js'
-export type { JobOptions, Progress } from './lib/job.js'
+export type {
+  CompactionEvent,
+  DiskMapEvent,
+  DiskMapEvents,
+  FailureEvent,
+  FlushEvent,
+  GrowthEvent,
+  RecoveryEvent,
+} from './lib/events.js'
+export type { JobOptions, Progress, SignalOptions } from './lib/job.js'
 export { DiskMap } from './lib/map.js'
 export type { GetOptions } from './lib/owned.js'
 export type { DiskMapAsyncOptions, DiskMapOptions } from './lib/options.js'
-export type { DiskMapRecovery, RebuildProgress, ShardRecovery } from './lib/recovery.js'
+export type { DiskMapRecovery, ShardRecovery } from './lib/recovery.js'
 export { salvage, type SalvageOptions, type SalvageReport } from './lib/salvage.js'
 export type { DiskMapStats } from './lib/stats.js'
 export { DELETE, type Delete } from './lib/update.js'

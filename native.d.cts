@@ -26,6 +26,12 @@ export interface Limits {
   pageBytes: number
 }
 
+/**
+ * From now on what happens to this environment's maps is kept for `takeEvents`, and `relay`, the same for all of them, is
+ * called soon after, in its own thread. Only the first one of an environment counts.
+ */
+export declare function listen(relay: () => void): void
+
 /** This environment's sequence number, as a double. */
 export declare function meta(): ArrayBuffer
 
@@ -61,13 +67,19 @@ export interface NativeOptions {
 export declare function open(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object
 
 /**
- * The same off the event loop, with a function that tells how far a rebuild has come. Where the environment ends meanwhile,
- * the map is closed again.
+ * The same off the event loop, as a job whose progress is that of a rebuild. Where the environment ends meanwhile, the map is
+ * closed again.
  */
-export declare function openAsync(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): { opened: Promise<object>, progress: () => { bytes: number, totalBytes: number } | undefined }
+export declare function openAsync(path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object
 
 /** A job that writes what verifies of the directory `from` to a new map in `to`; keys of what is damaged are not told. */
 export declare function salvage(from: string, to: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error): object
 
 /** This environment's scratch: key bytes first, value bytes from 65,536 on. */
 export declare function scratch(): ArrayBuffer
+
+/** Nothing is kept any more. */
+export declare function stopListening(): void
+
+/** What happened since the last time; errors are made by `fail`. */
+export declare function takeEvents(fail: (code: string, message: string, errno: number | undefined) => Error): object[]

@@ -10,7 +10,7 @@ import {
   type DiskMapAsyncOptions,
   type DiskMapOptions,
   type DiskMapRecovery,
-  type RebuildProgress,
+  type Progress,
 } from '../index.js'
 import { freshPath } from './helpers/dir.js'
 import { fails, rejects } from './helpers/errors.js'
@@ -113,8 +113,8 @@ test('onRecovery may use the map: it is open in this process by then', (t) => {
 test('onProgress tells of a rebuild up to its last byte, then onRecovery is called', async (t) => {
   const path = freshPath(t)
   closed(path, 50_000)
-  const calls: (RebuildProgress | DiskMapRecovery)[] = []
-  const push = (call: RebuildProgress | DiskMapRecovery): void => void calls.push(call)
+  const calls: (Progress | DiskMapRecovery)[] = []
+  const push = (call: Progress | DiskMapRecovery): void => void calls.push(call)
   const map = await DiskMap.openAsync(path, {
     ...codecs,
     recovery: 'full',
@@ -124,7 +124,7 @@ test('onProgress tells of a rebuild up to its last byte, then onRecovery is call
   const report = calls.pop() as DiskMapRecovery
   t.is(report.reason, 'rebuilt')
   t.is(report.records, 50_000)
-  const progress = calls as RebuildProgress[]
+  const progress = calls as Progress[]
   t.true(progress.length > 0)
   const last = progress.at(-1)!
   t.is(last.bytes, last.totalBytes)

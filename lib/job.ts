@@ -1,6 +1,6 @@
-import { badArgument, describe, DiskMapError } from './errors.js'
+import { DiskMapError } from './errors.js'
 import type { NativeJob } from './native.js'
-import { checkNames } from './options.js'
+import { callback, checkNames, checkSignal } from './options.js'
 
 /** How far a long call has come. */
 export interface Progress {
@@ -10,10 +10,14 @@ export interface Progress {
   readonly totalBytes: number
 }
 
-/** Options of a long call. An option that is not listed here is `ERR_INVALID_ARGUMENT`. */
-export interface JobOptions {
-  /** Calls it off: the promise is rejected with the signal's reason. */
+/** The option that calls a long call off. One that is not listed here is `ERR_INVALID_ARGUMENT`. */
+export interface SignalOptions {
+  /** Calls it off: the promise is rejected with the signal's reason, and the map goes on as it is. */
   signal?: AbortSignal | undefined
+}
+
+/** Options of a long call. An option that is not listed here is `ERR_INVALID_ARGUMENT`. */
+export interface JobOptions extends SignalOptions {
   /**
    * Told how far it has come, at most ten times a second, and once at the end, if all went well. What it throws calls the
    * work off and rejects the promise.
@@ -27,58 +31,61 @@ export interface CheckedJob {
   readonly onProgress: ((progress: Progress) => void) | undefined
 }
 
-const known = ['signal', 'onProgress'] as const satisfies (keyof JobOptions)[]
 const INTERVAL_MS = 100
 
 /** Checks the options of a long call, and that its signal has not been raised already. */
-export function checkJob(options: unknown, others: readonly PropertyKey[] = []): CheckedJob {
+export function checkJob(
+  options: unknown,
+  known: readonly PropertyKey[] = ['signal', 'onProgress'],
+): CheckedJob {
   // Each property is read once, so that a getter cannot show the check something else.
-  const { signal, onProgress } = checkNames(options, new Set([...known, ...others])) as JobOptions
-  if (signal !== undefined && !isSignal(signal)) {
-    throw badArgument(`The option signal must be an AbortSignal, not ${describe(signal)}.`)
-  }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw badArgument(`The option onProgress must be a function, not ${describe(onProgress)}.`)
-  }
+  const { signal, onProgress } = checkNames(options, new Set(known)) as JobOptions
+  checkSignal(signal)
+  callback('onProgress', onProgress)
   signal?.throwIfAborted()
   return { signal, onProgress }
 }
 
-// Not by instanceof, which does not know the signals of another realm.
-function isSignal(value: unknown): value is AbortSignal {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as AbortSignal).aborted === 'boolean' &&
-    typeof (value as AbortSignal).addEventListener === 'function' &&
-    typeof (value as AbortSignal).throwIfAborted === 'function'
-  )
-}
-
-/** Waits for a job, tells its progress, and calls it off when the signal is raised. */
-export async function finish<T>(job: NativeJob<T>, { signal, onProgress }: CheckedJob): Promise<T> {
+/**
+ * Waits for a job, tells its progress, and calls it off when the signal is raised. With `discard` that counts also where the
+ * work was faster: what it gave is of no use then.
+ */
+export async function finish<T>(
+  job: NativeJob<T>,
+  { signal, onProgress }: CheckedJob,
+  discard?: (result: T) => void,
+): Promise<T> {
   let failure: { error: unknown } | undefined
+  let told = -1
   const cancel = (): void => job.cancel()
   const tell = (): void => {
     const totalBytes = job.total()
+    const bytes = job.progress()
+    if (failure !== undefined || signal?.aborted) return
     // Not yet begun: how much there is to do is not known.
-    if (failure !== undefined || totalBytes === 0) return
+    if (totalBytes === 0 || bytes === told) return
+    told = bytes
     try {
-      onProgress?.({ bytes: job.progress(), totalBytes })
+      onProgress?.({ bytes, totalBytes })
     } catch (error) {
       failure = { error }
       job.cancel()
     }
   }
   signal?.addEventListener('abort', cancel, { once: true })
+  if (signal?.aborted) cancel()
   const timer = onProgress === undefined ? undefined : setInterval(tell, INTERVAL_MS)
   // The work itself keeps the process alive, and only that.
   timer?.unref()
   try {
     const result = await job.promise
     tell()
-    if (failure !== undefined) throw failure.error
-    return result
+    if (failure === undefined && discard !== undefined && signal?.aborted) {
+      failure = { error: signal.reason }
+    }
+    if (failure === undefined) return result
+    discard?.(result)
+    throw failure.error
   } catch (error) {
     if (failure !== undefined) throw failure.error
     const isCalledOff = error instanceof DiskMapError && error.code === 'ERR_CLOSED'

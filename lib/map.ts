@@ -7,7 +7,8 @@ import type { CodecVerb, ValueCodec } from './codecs/types.js'
 import { entry, type Entry } from './entry.js'
 import { badArgument, describe, fail } from './errors.js'
 import { EntryIterator, type Part } from './iterator.js'
-import { checkJob, type JobOptions } from './job.js'
+import { watchChannels } from './events.js'
+import { checkJob, finish, type JobOptions, type SignalOptions } from './job.js'
 import { getAsync } from './later.js'
 import { native, TEXT, type NativeHandle } from './native.js'
 import { asAsked, type GetOptions } from './owned.js'
@@ -17,7 +18,7 @@ import {
   type DiskMapAsyncOptions,
   type DiskMapOptions,
 } from './options.js'
-import { tellRecovery, watch } from './recovery.js'
+import { tellRecovery } from './recovery.js'
 import type { DiskMapStats } from './stats.js'
 import { getOrInsert, getOrInsertComputed, update, type Delete } from './update.js'
 import { bindVerbs, type Verbs } from './verbs.js'
@@ -120,6 +121,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
   ): DiskMap<K, V>
   static open<K, V>(path: string | URL, options?: DiskMapOptions<K, V>): DiskMap<K, V> {
     const checked = checkOptions<K, V>(path, options, false)
+    watchChannels()
     return DiskMap.#over(native.open(checked.path, checked.native, fail), checked)
   }
 
@@ -127,12 +129,12 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
    * As {@link DiskMap.open}, but the files are opened, and where need be the index made from the log, off the event loop.
    * Every error rejects the promise, also one of an argument.
    *
-   * An open cannot be called off: until the promise is settled there is no map to close. It ends with its thread only. A
-   * thread that is terminated waits for it, as for every work in libuv's pool; then the map is closed again, and the
+   * A thread that is terminated waits for it, as for every work in libuv's pool; then the map is closed again, and the
    * promise, which nobody can see any more, is not settled.
    *
    * @example
-   * const map = await DiskMap.openAsync('users.odm', { key: native.u64, value: str })
+   * const signal = AbortSignal.timeout(60_000)
+   * const map = await DiskMap.openAsync('users.odm', { key: native.u64, value: str, signal })
    */
   static openAsync<K = unknown, V = unknown, Allows extends CodecVerb = never, Viewed = unknown>(
     path: string | URL,
@@ -147,8 +149,10 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
     options?: DiskMapAsyncOptions<K, V>,
   ): Promise<DiskMap<K, V>> {
     const checked = checkOptions<K, V>(path, options, true)
-    const found = native.openAsync(checked.path, checked.native, fail)
-    return DiskMap.#over(await watch(found, checked.onProgress, giveUp), checked)
+    checked.signal?.throwIfAborted()
+    watchChannels()
+    const opening = native.openAsync(checked.path, checked.native, fail)
+    return DiskMap.#over(await finish(opening, checked, giveUp), checked)
   }
 
   /**
@@ -175,6 +179,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
   ): DiskMap<K, V>
   static attach<K, V>(handle: DiskMapHandle, options?: AttachOptions<K, V>): DiskMap<K, V> {
     const checked = checkAttach<K, V>(handle, options)
+    watchChannels()
     return DiskMap.#over(native.attach(checked.identity, checked.native, fail), checked)
   }
 
@@ -227,7 +232,7 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
   /**
    * As {@link DiskMap.get}, but a cold page or a long value is read off the event loop. The key is taken at the call; what
    * is written after it may be seen or not. Every error rejects the promise. `close` waits for the read, and the promise
-   * resolves after it.
+   * resolves after it. It takes no signal: it is one read of the disk, and the system does not end one that has begun.
    */
   getAsync(key: K): Promise<V | undefined> {
     return getAsync(this.#verbs, key)
@@ -421,7 +426,8 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
   }
 
   /**
-   * Makes everything written so far safe from a crash of the machine, off the event loop.
+   * Makes everything written so far safe from a crash of the machine, off the event loop. It takes no signal: a sync that
+   * has begun goes on in the system, and others may wait for the same one.
    *
    * @throws {DiskMapError} `ERR_IO` if the disk failed; the map is read-only from then on.
    */
@@ -436,10 +442,14 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
 
   /**
    * Gives back the space of replaced and removed values, off the event loop, as far as the disk bound has left any.
-   * The map does so by itself in the background; this does all there is.
+   * The map does so by itself in the background; this does all there is. Called off, it keeps what it has done so far.
+   *
+   * @param options See {@link SignalOptions}.
+   * @throws {DiskMapError} `ERR_CLOSED` if this map is closed meanwhile; and what the signal gives as its reason.
    */
-  async compact(): Promise<void> {
-    await this.#verbs.native.compact()
+  async compact(options?: SignalOptions): Promise<void> {
+    const job = checkJob(options, ['signal'])
+    await finish(this.#verbs.native.compact(), job)
   }
 
   /**

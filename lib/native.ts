@@ -163,7 +163,7 @@ export interface NativeMap {
   detachCopies(): void
   flush(): Promise<void>
   flushSync(): void
-  compact(): Promise<void>
+  compact(): NativeJob<void>
   verify(): NativeJob<NativeVerification>
   backup(path: string): NativeJob<void>
   stats(): object
@@ -177,13 +177,6 @@ export interface NativeHandle {
   bind(keyLane: number, valueLane: number): NativeMap
   /** What this handle's open recovered; undefined if that was nothing. */
   recovered(): object | undefined
-}
-
-/** A map that is being opened. */
-export interface NativeOpening {
-  opened: Promise<NativeHandle>
-  /** How far a rebuild has come; undefined as long as there is none. */
-  progress(): { bytes: number; totalBytes: number } | undefined
 }
 
 /** What the format and the boundary can hold. */
@@ -204,13 +197,19 @@ export interface Addon {
   scratch(): ArrayBuffer
   meta(): ArrayBuffer
   open(path: string, options: NativeOptions, fail: Fail): NativeHandle
-  openAsync(path: string, options: NativeOptions, fail: Fail): NativeOpening
+  /** Its progress is that of a rebuild. */
+  openAsync(path: string, options: NativeOptions, fail: Fail): NativeJob<NativeHandle>
   attach(identity: NativeIdentity, options: NativeOptions, fail: Fail): NativeHandle
   /** Whether views can show mapped files in this thread. */
   canShow(): boolean
   /** Leaves an ArrayBuffer with length 0. */
   detach(buffer: ArrayBuffer): void
   salvage(from: string, to: string, options: NativeOptions, fail: Fail): NativeJob<NativeSalvage>
+  /** From now on events are kept, and the callback is called when there are some. Only the first one counts. */
+  listen(relay: () => void): void
+  stopListening(): void
+  /** What happened since the last time. */
+  takeEvents(fail: Fail): object[]
 }
 
 /** The only way to the addon: no other module imports it. */

@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { keyDriver, valueDriver, type StatedCodecs } from './codecs/resolve.js'
 import type { KeyCodec, ValueCodec } from './codecs/types.js'
 import { badArgument, describe } from './errors.js'
+import type { CheckedJob, JobOptions } from './job.js'
 import { limits, type NativeOptions } from './native.js'
-import type { DiskMapRecovery, RebuildProgress } from './recovery.js'
+import type { DiskMapRecovery } from './recovery.js'
 import type { ViewMode } from './views.js'
 
 /** Options of {@link DiskMap.open}. An option that is not listed here is `ERR_INVALID_ARGUMENT`. */
@@ -92,23 +93,27 @@ export interface DiskMapOptions<K, V> {
   onRecovery?: ((recovery: DiskMapRecovery) => void) | undefined
 }
 
-/** Options of {@link DiskMap.openAsync}: those of {@link DiskMap.open}, and one more. */
-export interface DiskMapAsyncOptions<K, V> extends DiskMapOptions<K, V> {
+/** Options of {@link DiskMap.openAsync}: those of {@link DiskMap.open}, which does not take the two more that these have. */
+export interface DiskMapAsyncOptions<K, V> extends DiskMapOptions<K, V>, JobOptions {
   /**
-   * Called while the index is made from the log, in this thread, at most ten times a second, and once when all of it is
-   * done, before `onRecovery`. Not called where nothing is rebuilt. What it throws rejects the promise once the map is
-   * open, and this handle is closed. `open` does not take it (`ERR_INVALID_ARGUMENT`): nothing can be called while it runs.
+   * Calls the open off: the promise is rejected with the signal's reason, and no handle is left. Where the index was
+   * being made from the log, the next open makes it.
    */
-  onProgress?: ((progress: RebuildProgress) => void) | undefined
+  signal?: AbortSignal | undefined
+  /**
+   * Called while the index is made from the log, in this thread, at most ten times a second, and once when all bytes of the
+   * log are done, before `onRecovery`; what is left then is a sync. Not called where nothing is rebuilt. What it throws calls
+   * the open off and rejects the promise.
+   */
+  onProgress?: JobOptions['onProgress']
 }
 
 /** Options that were checked, once, when the map was opened. */
-export interface CheckedOptions<K, V> extends StatedCodecs<K, V> {
+export interface CheckedOptions<K, V> extends StatedCodecs<K, V>, CheckedJob {
   readonly path: string
   readonly native: NativeOptions
   readonly views: ViewMode
   readonly onRecovery: ((recovery: DiskMapRecovery) => void) | undefined
-  readonly onProgress: ((progress: RebuildProgress) => void) | undefined
 }
 
 const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapAsyncOptions<unknown, unknown>>([
@@ -126,6 +131,7 @@ const known: ReadonlySet<PropertyKey> = new Set<keyof DiskMapAsyncOptions<unknow
   'capacity',
   'onRecovery',
   'onProgress',
+  'signal',
 ])
 
 /** Checks the arguments of `open`, or of `openAsync`. */
@@ -140,7 +146,7 @@ export function checkOptions<K, V>(
   const stated = options as DiskMapAsyncOptions<K, V>
   const { key, value, create, readOnly, shards, flushInterval } = stated
   const { recovery, onCorrupt, mode, secureDelete, capacity, views } = stated
-  const { onRecovery, onProgress } = stated
+  const { onRecovery, onProgress, signal } = stated
   const native = nativeOptions(flag('create', create, true), flag('readOnly', readOnly, false))
   if (native.readOnly) native.create = false
   if (shards !== undefined) {
@@ -171,13 +177,16 @@ export function checkOptions<K, V>(
   if (capacity !== undefined) checkCapacity(capacity, native)
   callback('onRecovery', onRecovery)
   callback('onProgress', onProgress)
-  if (onProgress !== undefined && !isAsync) {
+  checkSignal(signal)
+  if (!isAsync && (onProgress ?? signal) !== undefined) {
+    const name = signal === undefined ? 'onProgress' : 'signal'
     throw badArgument(
-      'The option onProgress is for openAsync: while open runs, nothing can be called.',
+      `The option ${name} is for openAsync: while open runs, nothing can be called.`,
     )
   }
   const codecs = stateCodecs<K, V>(native, key, value)
-  return { path: directory, native, views: viewMode(views), onRecovery, onProgress, ...codecs }
+  const job = { onProgress, signal }
+  return { path: directory, native, views: viewMode(views), onRecovery, ...job, ...codecs }
 }
 
 /** Options for the addon, which reads those that are not stated too: nothing may be inherited from Object.prototype. */
@@ -274,7 +283,26 @@ export function flag(name: string, value: unknown, byDefault: boolean): boolean 
   return value
 }
 
-function callback(name: string, value: unknown): void {
+/** The option `signal`. */
+export function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !isSignal(signal)) {
+    throw badArgument(`The option signal must be an AbortSignal, not ${describe(signal)}.`)
+  }
+}
+
+// Not by instanceof, which does not know the signals of another realm.
+function isSignal(value: unknown): value is AbortSignal {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as AbortSignal).aborted === 'boolean' &&
+    typeof (value as AbortSignal).addEventListener === 'function' &&
+    typeof (value as AbortSignal).throwIfAborted === 'function'
+  )
+}
+
+/** An option that is a function. */
+export function callback(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'function') {
     throw badArgument(`The option ${name} must be a function, not ${describe(value)}.`)
   }

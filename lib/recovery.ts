@@ -1,4 +1,4 @@
-import type { NativeHandle, NativeOpening } from './native.js'
+import type { NativeHandle } from './native.js'
 
 /** What opening a map had to do: `stats().recovery`, and what the option `onRecovery` is called with. */
 export interface DiskMapRecovery {
@@ -38,17 +38,6 @@ export interface ShardRecovery {
   readonly cutBytes: number
 }
 
-/** How far a rebuild has come. */
-export interface RebuildProgress {
-  /** Bytes of the log that are done. Never less than in the report before. */
-  readonly bytes: number
-  /** Bytes of the log. In the last report `bytes` is the same; what is left then is a sync. */
-  readonly totalBytes: number
-}
-
-/** Reports are this many milliseconds apart. */
-const INTERVAL = 100
-
 /** Tells the user what the open of this handle recovered, if anything. */
 export function tellRecovery(
   handle: NativeHandle,
@@ -57,31 +46,4 @@ export function tellRecovery(
   if (onRecovery === undefined) return
   const recovery = handle.recovered() as DiskMapRecovery | undefined
   if (recovery !== undefined) onRecovery(recovery)
-}
-
-/** Waits for an open and tells the user how far a rebuild has come. What the user's function throws is thrown in the end. */
-export async function watch(
-  { opened, progress }: NativeOpening,
-  onProgress: ((progress: RebuildProgress) => void) | undefined,
-  close: (handle: NativeHandle) => void,
-): Promise<NativeHandle> {
-  if (onProgress === undefined) return opened
-  let told = -1
-  let failed: { error: unknown } | undefined
-  const tell = (): void => {
-    const now = progress()
-    if (now === undefined || now.bytes === told || failed !== undefined) return
-    told = now.bytes
-    try {
-      onProgress(now)
-    } catch (error) {
-      failed = { error }
-    }
-  }
-  const timer = setInterval(tell, INTERVAL)
-  const handle = await opened.finally(() => clearInterval(timer))
-  tell()
-  if (failed === undefined) return handle
-  close(handle)
-  throw (failed as { error: unknown }).error
 }

@@ -58,7 +58,7 @@ export async function salvage(
   options?: SalvageOptions,
 ): Promise<SalvageReport> {
   const paths = [checkPath(from), checkPath(to)] as const
-  const job = checkJob(options, ['key', 'value', 'mode'])
+  const job = checkJob(options, ['signal', 'onProgress', 'key', 'value', 'mode'])
   // Each property is read once, so that a getter cannot show the check something else.
   const { key, value, mode } = options ?? {}
   const checked = nativeOptions(true, false)

@@ -5,18 +5,18 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
-import { parseSync } from 'rolldown/experimental'
+import { minifySync, parseSync } from 'rolldown/experimental'
 import { dts } from 'rolldown-plugin-dts'
 import { root } from './kit/run.mjs'
 
 const dist = join(root, 'dist')
 
-/** The loader of the addon stays a file by itself, from which the binary's place is counted. */
+/** The loader of the addon stays a file by itself: it has its own way to what it loads. */
 const loader = {
   name: 'loader',
   /** @param {string} source */
   resolveId: (source) =>
-    source.endsWith('/native.cjs') ? { id: '../native.cjs', external: true } : undefined,
+    source.endsWith('/native.cjs') ? { id: './native.cjs', external: true } : undefined,
 }
 
 const kept = { function: true, class: true }
@@ -40,6 +40,13 @@ function lineStarts(code) {
   return starts.toSorted((a, b) => a - b)
 }
 
+/** Nothing that is handed on changes once its module has run: a property says as much as a getter. @param {string} code */
+function plainExports(code) {
+  const getter =
+    /Object\.defineProperty\(exports,"(\w+)",\{enumerable:!0,get:function\(\)\{return ([\w$]+)\}\}\)/g
+  return code.replaceAll(getter, 'exports.$1=$2')
+}
+
 /** @param {string} code */
 function breakLines(code) {
   let [text, line, done] = ['', 0, 0]
@@ -49,6 +56,24 @@ function breakLines(code) {
     done = line = start
   }
   return text + code.slice(done)
+}
+
+/** A comment with a line for each paragraph: whoever shows it breaks the lines. @param {string} indent @param {string} lines */
+function joinLines(indent, lines) {
+  /** @type {string[]} */
+  const joined = []
+  let isCode = false
+  for (const line of lines.split('\n')) {
+    const text = line.replace(/^\t* \* ?/, '')
+    if (text.startsWith('@')) isCode = text.startsWith('@example')
+    const last = joined.at(-1)
+    const begins = isCode || text === '' || /^[@-]/.test(text)
+    if (last === undefined || last === '' || begins) joined.push(text)
+    else joined[joined.length - 1] = `${last} ${text.trim()}`
+  }
+  const [first = '', ...rest] = joined
+  if (rest.length === 0) return `${indent}/** ${first} */`
+  return `${indent}/**\n${joined.map((text) => `${indent} * ${text}`.trimEnd()).join('\n')}\n${indent} */`
 }
 
 rmSync(dist, { recursive: true, force: true })
@@ -79,8 +104,15 @@ await code.write({
 for (const file of readdirSync(dist)) {
   const path = join(dist, file)
   const [, hashbang = '', rest = ''] = /^(#!.*\n)?([^]*)$/.exec(readFileSync(path, 'utf8')) ?? []
-  writeFileSync(path, hashbang + breakLines(rest))
+  writeFileSync(path, hashbang + breakLines(plainExports(rest)))
 }
+
+// It lies a directory deeper than its source.
+const deeper = readFileSync(join(root, 'native.cjs'), 'utf8')
+  .replaceAll('./opendiskmap.', '../opendiskmap.')
+  .replaceAll('./package.json', '../package.json')
+const { code: loads } = minifySync('native.cjs', deeper, { codegen: { removeWhitespace: true } })
+writeFileSync(join(dist, 'native.cjs'), breakLines(loads))
 
 const types = await rolldown({
   input: { index: join(root, 'index.d.ts') },
@@ -88,10 +120,18 @@ const types = await rolldown({
 })
 await types.write({ dir: dist, format: 'es', entryFileNames: '[name].d.cts' })
 const typesFile = join(dist, 'index.d.cts')
-const said = readFileSync(typesFile, 'utf8')
+const emitted = readFileSync(typesFile, 'utf8')
+const [, handedOn = ''] = /^export \{(.*)\}/m.exec(emitted) ?? []
+const publicNames = new Set(Array.from(handedOn.matchAll(/[\w$]+/g), ([name]) => name))
+const said = emitted
   // What the reference does not show is there for the compiler only.
   .replace(/^ *\/\*\* @ignore(?:(?!\*\/)[^])*\*\/\s*/gm, '  ')
+  .replace(
+    /^\/\*\*(?:(?!\*\/)[^])*\*\/\n(?=(?:declare )?(?:const|type|interface) ([\w$]+))/gm,
+    (comment, name) => (publicNames.has(name) ? comment : ''),
+  )
   .replace(/^(?: {2})+/gm, (indent) => '\t'.repeat(indent.length / 2))
+  .replace(/^(\t*)\/\*\*\n([^]*?)\n\t* \*\/$/gm, (_, indent, lines) => joinLines(indent, lines))
 writeFileSync(typesFile, said)
 
 const names = Object.keys(createRequire(import.meta.url)(join(dist, 'index.cjs'))).toSorted()

@@ -8,7 +8,7 @@ export function installCopy(dir: string): string {
   const target = join(dir, 'node_modules', 'opendiskmap')
   mkdirSync(target, { recursive: true })
   for (const name of readdirSync(root)) {
-    if (/^(dist|native\.cjs|package\.json|.*\.node)$/.test(name)) {
+    if (/^(dist|package\.json|.*\.node)$/.test(name)) {
       cpSync(join(root, name), join(target, name), { recursive: true })
     }
   }

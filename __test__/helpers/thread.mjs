@@ -1,4 +1,5 @@
 // A worker thread with one job on a map: workerData is { path, job, … }.
+import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import { bytes, DiskMap, native, str } from '../../index.js'
@@ -262,6 +263,23 @@ const jobs = {
       )
     }
     map.close()
+  },
+
+  /** Opens the map twice, subscribes, and tells what it was told of it until there are as many flushes. */
+  async listen({ flushes }) {
+    const maps = [DiskMap.open(path), DiskMap.open(path)]
+    const told = []
+    let left = flushes
+    const heard = new Promise((resolve) => {
+      subscribe('opendiskmap:flush', (message) => {
+        told.push(message)
+        if (--left === 0) resolve()
+      })
+    })
+    parentPort.postMessage('ready')
+    await Promise.all([heard, once(parentPort, 'message')])
+    for (const map of maps) map.close()
+    return told
   },
 
   /** Opens the map under another path, and tells its handle and what it holds. */

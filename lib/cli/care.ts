@@ -95,7 +95,7 @@ export function addCareCommands(program: Command, shell: Shell): void {
         false,
         async ({ map }) => {
           const before = diskBytes(map.stats())
-          await compact(shell, map)
+          await map.compact({ signal: shell.signal })
           const after = diskBytes(map.stats())
           await shell.line(
             how.json
@@ -109,18 +109,6 @@ export function addCareCommands(program: Command, shell: Shell): void {
         },
       ),
     )
-}
-
-async function compact(shell: Shell, map: Opened['map']): Promise<void> {
-  // A close calls it off.
-  const stop = (): void => map.close()
-  shell.signal.addEventListener('abort', stop)
-  try {
-    await map.compact()
-  } finally {
-    shell.signal.removeEventListener('abort', stop)
-  }
-  shell.signal.throwIfAborted()
 }
 
 function damaged(map: Opened['map'], { errorCount }: VerifyReport): DiskMapError {

@@ -2,7 +2,7 @@ import { DiskMapError, fail, invalid, tooLarge, type Role } from '../errors.js'
 import { DiskMap, giveUp } from '../map.js'
 import { limits, native, type StoredCodecs } from '../native.js'
 import { checkPath, nativeOptions, stateCodecs } from '../options.js'
-import { watch, type RebuildProgress } from '../recovery.js'
+import { finish, type Progress } from '../job.js'
 import { foreign, type AnyCodec } from './codecs.js'
 import { formOf, type Form } from './forms.js'
 import type { Shell } from './shell.js'
@@ -44,11 +44,12 @@ export async function open(
   const options = nativeOptions(false, true)
   stateCodecs(options, keyCodec, valueCodec)
   const bar = await shell.bar('recovering', 'bytes')
-  const onProgress = ({ bytes, totalBytes }: RebuildProgress): void =>
-    bar.reached(bytes, totalBytes)
+  const { signal } = shell
+  const onProgress = ({ bytes, totalBytes }: Progress): void => bar.reached(bytes, totalBytes)
   try {
     // The codecs' names must be known before the map can be opened with one that it is stored with.
-    const first = await watch(native.openAsync(path, options, fail), onProgress, giveUp)
+    const job = { signal, onProgress }
+    const first = await finish(native.openAsync(path, options, fail), job, giveUp)
     const codecs = first.codecs()
     const rest = { create: false, value: foreign(codecs) }
     let map: DiskMap<unknown, unknown>
@@ -61,7 +62,7 @@ export async function open(
     if (readOnly) return opened
     // A map that does not open, not even for reading, is left as it is also by those who want to write.
     await closing(map, async () => look(opened))
-    return { ...opened, map: await DiskMap.openAsync(path, { ...rest, onProgress }) }
+    return { ...opened, map: await DiskMap.openAsync(path, { ...rest, ...job }) }
   } finally {
     bar.stop()
   }

@@ -31,13 +31,13 @@ const FILES = [
   'LICENSE',
   'LICENSE-APACHE',
   'LICENSE-MIT',
-  'native.cjs',
   'dist/index.js',
   'dist/index.d.ts',
   'dist/index.cjs',
   'dist/index.d.cts',
   'dist/face.cjs',
   'dist/cli.cjs',
+  'dist/native.cjs',
 ]
 
 /** In bytes, unpacked. */

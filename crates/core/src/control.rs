@@ -41,6 +41,12 @@ impl Control {
         self.proceed(0)
     }
 
+    /// The same, of several threads: it does not go back.
+    pub(crate) fn reach(&self, done: u64) -> Result<()> {
+        self.done.fetch_max(done, Ordering::Relaxed);
+        self.proceed(0)
+    }
+
     /// Between two steps.
     pub(crate) fn proceed(&self, done: u64) -> Result<()> {
         self.done.fetch_add(done, Ordering::Relaxed);

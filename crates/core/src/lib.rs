@@ -59,6 +59,8 @@ mod damage;
 mod durability;
 mod error;
 #[cfg(not(loom))]
+mod events;
+#[cfg(not(loom))]
 mod front;
 mod index;
 mod layout;
@@ -109,7 +111,9 @@ pub use control::Control;
 #[cfg(not(loom))]
 pub use damage::{Damage, Damages};
 #[cfg(not(loom))]
-pub use durability::report::{Reason, RebuildProgress, Recovery as OpenReport, ShardRecovery};
+pub use durability::report::{Reason, Recovery as OpenReport, ShardRecovery};
+#[cfg(not(loom))]
+pub use events::{Doing, Event, Events, Grown, Told};
 #[cfg(not(loom))]
 pub use front::{
     Arch, Bytes, ConcurrentDiskMap, ConcurrentEntry, Decoded, DiskHashMap, InPlace, KeyCodec, MapEntry, Native, Number,

@@ -1,5 +1,6 @@
 //! Where the files of one map are made, mapped and deleted.
 
+use crate::events::{Doing, Event, Grown, Listeners};
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::file::{self, Header, Kind};
 use crate::layout::hash::Keys;
@@ -47,6 +48,8 @@ pub(crate) struct Medium {
     pub recycled: Recycled,
     /// Who looks at values in place.
     pub viewers: Viewers,
+    /// Who is told what happens to the map.
+    pub listeners: Listeners,
     /// A call found no room: compaction is to free what it can.
     pub pressed: AtomicBool,
     /// Set when something is waiting for the background.
@@ -85,6 +88,7 @@ impl Medium {
             spare: Spare::default(),
             recycled: Recycled::default(),
             viewers: Viewers::default(),
+            listeners: Listeners::default(),
             pressed: AtomicBool::new(false),
             work: AtomicBool::new(false),
             in_use: Mutex::default(),
@@ -111,6 +115,7 @@ impl Medium {
         let predecessor = if kind == Kind::Segment { file::UNLINKED } else { 0 };
         let mut header = Header { kind, shard, id, length: len as u64, file: sys::FileId::default(), predecessor };
         let made = if self.writable {
+            let began = self.listeners.began();
             let made = match self.create_file(name, len as u64) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.try_remove(name) {
                     Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
@@ -127,6 +132,10 @@ impl Medium {
                 header.file = region.file_id();
                 // Before the header is stored: it writes zeros.
                 region.fill(&file, 0..filled, piece(kind));
+                if let Some(file) = grown(kind) {
+                    let bytes = region.len() as u64;
+                    self.listeners.tell(began, |duration| Event::Growth { shard: Some(shard), duration, bytes, file });
+                }
                 Ok((region, Some(file)))
             });
             // Release: partner of the swap in the checkpoint, which syncs the directory.
@@ -272,7 +281,16 @@ impl Medium {
     /// A failed sync makes the map read-only for good, in the mapping too, so that the next process rebuilds.
     pub fn fail(&self, error: Error) -> Error {
         self.head.store(head::SUSPECT, 1);
-        self.failed.get_or_init(|| error).clone()
+        let mut is_first = false;
+        let failed = self.failed.get_or_init(|| {
+            is_first = true;
+            error
+        });
+        if is_first {
+            let doing = if failed.is_of_sync() { Doing::Flush } else { Doing::Call };
+            self.listeners.fail(doing, failed, true);
+        }
+        failed.clone()
     }
 
     /// The same for an error that may be of a sync or of what comes before it: only the former is for good.
@@ -312,6 +330,17 @@ impl Medium {
 /// that is changed here and there a whole piece is, for a word: so it is a table.
 pub(crate) const fn piece(kind: Kind) -> usize {
     if matches!(kind, Kind::Segment) { 1 << 16 } else { TABLE }
+}
+
+/// What a mapped file is for, if making it is growth.
+fn grown(kind: Kind) -> Option<Grown> {
+    match kind {
+        Kind::Segment => Some(Grown::Segment),
+        Kind::SegmentTable => Some(Grown::SegmentTable),
+        Kind::Directory => Some(Grown::Directory),
+        Kind::Index => Some(Grown::Index),
+        Kind::Head | Kind::Extent => None,
+    }
 }
 
 fn header_bytes(region: &Region) -> [u8; file::HEADER] {

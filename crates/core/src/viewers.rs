@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-/// Called from any thread, with no lock held, when something was freed that a window may show.
+/// Called from any thread, it has another do something soon: what was freed is to be let go of, with no lock held; or what
+/// happened is to be taken, see [`Events::listen`](crate::Events::listen).
 pub type Ask = Arc<dyn Fn() + Send + Sync>;
 
 /// Each window's own.

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{cases, scratch};
-use opendiskmap::{Hooks, Map, OpenReport, Options, Reason, RebuildProgress, Recovery};
+use opendiskmap::{Code, Control, Hooks, Map, OpenReport, Options, Reason, Recovery};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
@@ -297,13 +297,13 @@ fn a_rebuild_by_many_threads_finds_what_a_model_holds() {
             }
         }
         drop(map);
-        let progress = Arc::new(RebuildProgress::default());
-        let full = Options { recovery: Some(Recovery::Full), progress: Some(Arc::clone(&progress)), ..options };
+        let control = Arc::new(Control::default());
+        let full = Options { recovery: Some(Recovery::Full), control: Some(Arc::clone(&control)), ..options };
         let map = Map::open(&path, &full).unwrap();
         let report = rebuilt(&map);
         assert_eq!(report.shards.len(), shards as usize);
         assert!(report.records >= model.len() as u64 && report.dropped == 0);
-        assert_eq!((progress.bytes(), progress.total_bytes() > 0), (progress.total_bytes(), true));
+        assert_eq!((control.done(), control.total() > 0), (control.total(), true));
         let found: BTreeMap<_, _> = map.iter().map(Result::unwrap).collect();
         assert!(found == model);
         assert_eq!(map.len(), model.len() as u64);
@@ -329,4 +329,58 @@ fn only_the_open_that_recovered_is_told_of_it() {
     let map = Map::open(&path, &options(2)).unwrap();
     assert!(map.recovered().is_none(), "it had been closed");
     assert!(map.stats().unwrap().recovery.shards.iter().all(|shard| shard.kept == 0));
+}
+
+/// Called off before it begins, and at any point of both passes over the log: what is there stays, and the next open has it.
+#[test]
+fn an_open_that_is_called_off_can_be_begun_anew() {
+    let temp = scratch();
+    let path = temp.path().join("map");
+    let options = Options { shards: Some(2), ..options(1) };
+    let map = Map::open(&path, &options).unwrap();
+    for number in 0..30_000 {
+        map.put(&key(number), &value(number, 200)).unwrap();
+    }
+    map.close().unwrap();
+    let full = |control: &Arc<Control>| Options {
+        recovery: Some(Recovery::Full),
+        control: Some(Arc::clone(control)),
+        ..options.clone()
+    };
+    let mut total = 0;
+    for round in 0..12 {
+        let control = Arc::new(Control::default());
+        let from = total / 11 * round;
+        if round == 0 {
+            control.cancel();
+        }
+        let opened = std::thread::scope(|scope| {
+            let opening = scope.spawn(|| Map::open(&path, &full(&control)));
+            while control.done() <= from && !opening.is_finished() {
+                std::thread::yield_now();
+            }
+            control.cancel();
+            opening.join().unwrap()
+        });
+        match opened {
+            Ok(map) => map.close().unwrap(),
+            Err(error) => assert_eq!(error.code(), Code::Closed),
+        }
+        total = control.total().max(total);
+        if round == 0 {
+            assert_eq!(total, 0, "it had not begun");
+            total = 30_000 * 232;
+        }
+    }
+    let missing = temp.path().join("missing");
+    let control = Arc::new(Control::default());
+    control.cancel();
+    assert_eq!(Map::open(&missing, &full(&control)).unwrap_err().code(), Code::Closed);
+    assert!(!missing.exists());
+    let map = Map::open(&path, &options).unwrap();
+    assert_eq!(map.len(), 30_000);
+    for number in 0..30_000 {
+        assert_eq!(map.get(&key(number)).unwrap(), Some(value(number, 200)));
+    }
+    assert!(map.verify().unwrap().is_ok());
 }

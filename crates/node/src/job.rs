@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub fn job<T: Send + 'static>(
     env: napi_env,
     fail: &Rc<Fail>,
-    run: impl FnOnce(&Control) -> opendiskmap::Result<T> + Send + 'static,
+    run: impl FnOnce(&Arc<Control>) -> opendiskmap::Result<T> + Send + 'static,
     settle: impl FnOnce(napi_env, T) -> Outcome + 'static,
 ) -> Outcome {
     let control = Arc::new(Control::default());

@@ -8,6 +8,7 @@
 mod batch;
 #[allow(unsafe_code)]
 mod call;
+mod events;
 mod handle;
 mod iteration;
 mod job;
@@ -19,13 +20,13 @@ mod texts;
 mod verbs;
 mod views;
 
-use call::{Fail, Failure, Outcome, Raw, Value, give, guarded, promise};
+use call::{Fail, Failure, Outcome, Raw, Value, give, guarded};
 use handle::{Handle, META, SCRATCH};
 use napi::bindgen_prelude::{BigInt, JsValue, Uint8Array, Unknown};
 use napi::sys::napi_env;
 use napi::{Env, Status};
 use napi_derive::napi;
-use opendiskmap::{Capacity, Code, Codec, Identity, Map, OnCorrupt, Options, RebuildProgress, Recovery};
+use opendiskmap::{Capacity, Code, Codec, Control, Identity, Map, OnCorrupt, Options, Recovery};
 use segment::shared;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -132,25 +133,24 @@ pub fn detach(env: Env, buffer: Unknown) {
 )]
 pub fn open(env: Env, path: String, options: NativeOptions, fail: Unknown) -> napi::Result<Raw> {
     export(env, fail, |env, fail| {
-        let options = engine_options(&options);
+        let options = Options { events: Some(events::of(env)?), ..engine_options(&options) };
         handle_of(env, guarded(|| Map::open(path, &options))??, fail)
     })
 }
 
-/// The same off the event loop, with a function that tells how far a rebuild has come. Where the environment ends meanwhile,
-/// the map is closed again.
+/// The same off the event loop, as a job whose progress is that of a rebuild. Where the environment ends meanwhile, the map is
+/// closed again.
 #[napi(
     ts_args_type = "path: string, options: NativeOptions, fail: (code: string, message: string, errno: number | undefined) => Error",
-    ts_return_type = "{ opened: Promise<object>, progress: () => { bytes: number, totalBytes: number } | undefined }"
+    ts_return_type = "object"
 )]
 pub fn open_async(env: Env, path: String, options: NativeOptions, fail: Unknown) -> napi::Result<Raw> {
     export(env, fail, |env, fail| {
-        let progress = Arc::new(RebuildProgress::default());
-        let options = Options { progress: Some(Arc::clone(&progress)), ..engine_options(&options) };
+        let options = Options { events: Some(events::of(env)?), ..engine_options(&options) };
         let of_handle = Rc::clone(fail);
-        let opened =
-            promise(env, fail, move || Map::open(path, &options), move |env, map| handle_of(env, map, &of_handle))?;
-        recovery::opening(env, opened, progress, fail)
+        let open =
+            move |control: &Arc<Control>| Map::open(path, &Options { control: Some(Arc::clone(control)), ..options });
+        job::job(env, fail, open, move |env, map| handle_of(env, map, &of_handle))
     })
 }
 
@@ -167,9 +167,31 @@ pub fn attach(env: Env, identity: NativeIdentity, options: NativeOptions, fail: 
             inode: identity.inode.get_u64().1,
             instance: identity.instance as u64,
         };
-        let options = engine_options(&options);
+        let options = Options { events: Some(events::of(env)?), ..engine_options(&options) };
         handle_of(env, guarded(|| Map::attach(&identity, &options))??, fail)
     })
+}
+
+/// From now on what happens to this environment's maps is kept for `takeEvents`, and `relay`, the same for all of them, is
+/// called soon after, in its own thread. Only the first one of an environment counts.
+#[napi(ts_args_type = "relay: () => void")]
+pub fn listen(env: Env, relay: Unknown) -> napi::Result<()> {
+    events::listen(env.raw(), relay.raw()).map_err(|_| pending())
+}
+
+/// Nothing is kept any more.
+#[napi]
+pub fn stop_listening(env: Env) -> napi::Result<()> {
+    events::of(env.raw()).map(|events| events.stop()).map_err(|_| pending())
+}
+
+/// What happened since the last time; errors are made by `fail`.
+#[napi(
+    ts_args_type = "fail: (code: string, message: string, errno: number | undefined) => Error",
+    ts_return_type = "object[]"
+)]
+pub fn take_events(env: Env, fail: Unknown) -> napi::Result<Raw> {
+    export(env, fail, events::take)
 }
 
 /// A job that writes what verifies of the directory `from` to a new map in `to`; keys of what is damaged are not told.

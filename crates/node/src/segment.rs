@@ -1,9 +1,9 @@
-//! Memory that JavaScript and Rust both see: ArrayBuffers on mapped files, how their threads are asked to detach them, and
-//! the scratch.
+//! What an environment has of its own: ArrayBuffers on mapped files, how its thread is asked to do something, the events of its
+//! maps, and the scratch.
 
 use crate::call::{Failure, check};
 use napi::sys::{self, Status, napi_env, napi_value};
-use opendiskmap::{Ask, Window};
+use opendiskmap::{Ask, Events, Window};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -75,6 +75,7 @@ pub fn detach(env: napi_env, buffer: napi_value) {
 
 /// Calls a JavaScript function of one environment from any thread. It keeps no environment alive.
 struct Asker {
+    asked: Asked,
     /// `None` once the environment has ended.
     function: Mutex<Option<Function>>,
 }
@@ -85,19 +86,29 @@ struct Function(sys::napi_threadsafe_function);
 // under its lock first.
 unsafe impl Send for Function {}
 
-thread_local! {
-    static ASKERS: RefCell<HashMap<usize, Arc<Asker>>> = RefCell::default();
+/// What an environment is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// To detach windows.
+    Windows,
+    /// To take events.
+    Events,
 }
 
-/// What asks this environment to detach windows: `callback`, the same for all of its maps, is called soon after, in its
-/// own thread. Only the first callback of an environment counts.
-pub fn asker(env: napi_env, callback: napi_value) -> Result<Ask, Failure> {
-    let known = ASKERS.with_borrow(|all| all.get(&(env as usize)).cloned());
+thread_local! {
+    static ASKERS: RefCell<HashMap<(usize, Asked), Arc<Asker>>> = RefCell::default();
+}
+
+/// What asks this environment for something: `callback`, the same for all of its maps, is called soon after, in its own
+/// thread. Only the first callback of an environment counts.
+pub fn asker(env: napi_env, asked: Asked, callback: napi_value) -> Result<Ask, Failure> {
+    let key = (env as usize, asked);
+    let known = ASKERS.with_borrow(|all| all.get(&key).cloned());
     let asker = match known {
         Some(asker) => asker,
         None => {
-            let asker = make_asker(env, callback)?;
-            ASKERS.with_borrow_mut(|all| all.insert(env as usize, Arc::clone(&asker)));
+            let asker = make_asker(env, asked, callback)?;
+            ASKERS.with_borrow_mut(|all| all.insert(key, Arc::clone(&asker)));
             asker
         }
     };
@@ -115,8 +126,8 @@ pub fn asker(env: napi_env, callback: napi_value) -> Result<Ask, Failure> {
     }))
 }
 
-fn make_asker(env: napi_env, callback: napi_value) -> Result<Arc<Asker>, Failure> {
-    let asker = Arc::new(Asker { function: Mutex::new(None) });
+fn make_asker(env: napi_env, asked: Asked, callback: napi_value) -> Result<Arc<Asker>, Failure> {
+    let asker = Arc::new(Asker { asked, function: Mutex::new(None) });
     let name = crate::call::text(env, "opendiskmap")?;
     let held = Arc::into_raw(Arc::clone(&asker)).cast_mut();
     let mut function = ptr::null_mut();
@@ -153,7 +164,7 @@ unsafe extern "C" fn end(env: napi_env, held: *mut c_void, _context: *mut c_void
         // SAFETY: the share that `make_asker` turned raw for this finalizer.
         let asker = unsafe { Arc::from_raw(held.cast::<Asker>().cast_const()) };
         *asker.function.lock() = None;
-        let _ = ASKERS.try_with(|all| all.borrow_mut().remove(&(env as usize)));
+        let _ = ASKERS.try_with(|all| all.borrow_mut().remove(&(env as usize, asker.asked)));
     }));
 }
 
@@ -163,6 +174,30 @@ pub struct Shared {
     data: *mut u8,
     len: usize,
     reference: sys::napi_ref,
+}
+
+thread_local! {
+    /// What happens to an environment's maps; its end removes its entry.
+    static EVENTS: RefCell<HashMap<usize, Arc<Events>>> = RefCell::default();
+}
+
+/// The environment's events, made when first asked for.
+pub fn events(env: napi_env) -> Result<Arc<Events>, Failure> {
+    if let Some(events) = EVENTS.with_borrow(|all| all.get(&(env as usize)).cloned()) {
+        return Ok(events);
+    }
+    // SAFETY: `env` is the running call's; the hook gets it as its argument, and does not look behind it.
+    check(unsafe { sys::napi_add_env_cleanup_hook(env, Some(forget_events), env.cast()) })?;
+    let events = Arc::new(Events::default());
+    EVENTS.with_borrow_mut(|all| all.insert(env as usize, Arc::clone(&events)));
+    Ok(events)
+}
+
+unsafe extern "C" fn forget_events(env: *mut c_void) {
+    // A map that this thread has not closed may go on; nobody is told of it here any more.
+    if let Ok(Some(events)) = EVENTS.try_with(|all| all.borrow_mut().remove(&(env as usize))) {
+        events.stop();
+    }
 }
 
 thread_local! {

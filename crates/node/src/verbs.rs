@@ -1,9 +1,7 @@
 //! The verbs of a map: arguments in, engine, result out.
 
 use crate::batch::{delete_many, get_many, get_many_texts, has_many, set_many};
-use crate::call::{
-    Call, Failure, Outcome, Text, Value, bigint, buffer, function, number, object, promise, string, text,
-};
+use crate::call::{Call, Failure, Outcome, Text, Value, bigint, buffer, function, number, object, string, text};
 use crate::handle::{Handle, Lane, VALUE_AT, argument};
 use crate::iteration::{cursor, text_cursor};
 use crate::job::{damages, job};
@@ -190,7 +188,7 @@ fn flush_sync(_call: &mut Call<'_>, bound: &Bound) -> Outcome {
 
 fn compact(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let map = Arc::clone(&*bound.handle.map()?);
-    promise(call.env(), &bound.handle.fail, move || map.compact(), |_, ()| Ok(Value::Undefined))
+    job(call.env(), &bound.handle.fail, move |control| map.compact_with(control), |_, ()| Ok(Value::Undefined))
 }
 
 /// A job whose promise gives the report; keys as they are stored.

@@ -2,7 +2,7 @@
 
 use crate::call::{Call, Outcome, Value, function};
 use crate::handle::Handle;
-use crate::segment::{array_buffer, asker};
+use crate::segment::{Asked, array_buffer, asker};
 use crate::verbs::{Bound, MISS};
 use napi::sys::napi_env;
 use opendiskmap::{Sight, ViewCursor, Windows};
@@ -16,7 +16,7 @@ const REFUSED: f64 = -3.0;
 
 /// From now on views show the files. The argument is called, soon after, when something was freed that they may show.
 pub fn open_views(call: &mut Call<'_>, bound: &Bound) -> Outcome {
-    let ask = asker(call.env(), call.raw(0))?;
+    let ask = asker(call.env(), Asked::Windows, call.raw(0))?;
     let windows = bound.handle.map()?.windows(ask)?;
     bound.handle.windows.borrow_mut().get_or_insert(windows);
     Ok(Value::Undefined)

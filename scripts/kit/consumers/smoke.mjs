@@ -1,5 +1,6 @@
 // One call of each kind, in whatever runs JavaScript here. It says which step it has come to.
 import { strict as assert } from 'node:assert'
+import { subscribe } from 'node:diagnostics_channel'
 import {
   arch,
   bytes,
@@ -130,6 +131,18 @@ await step('off the thread', async () => {
   const controller = new AbortController()
   controller.abort(new Error('called off'))
   await assert.rejects(map.verify({ signal: controller.signal }), /called off/)
+})
+await step('events', async () => {
+  /** @type {any[]} */
+  const told = []
+  subscribe('opendiskmap:flush', (message) => told.push(message))
+  map.set('told', {})
+  await map.flush()
+  // The background may have been faster, here and in another map.
+  const { instance } = map.stats()
+  const isIt = (/** @type {any} */ flush) => flush.instance === instance && flush.bytes > 0
+  while (!told.some(isIt)) await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.ok(told.every(Object.isFrozen))
 })
 await step('the end', async () => {
   const size = map.size

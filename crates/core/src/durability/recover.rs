@@ -1,7 +1,8 @@
 //! Opening what is there: trust the index, or make it anew from the log.
 
 use super::checkpoints::Checkpoints;
-use super::report::{Reason, RebuildProgress, Recovery, ShardRecovery};
+use super::report::{Passes, Reason, Recovery, ShardRecovery};
+use crate::control::Control;
 use crate::layout::checkpoint::{Checkpoint, Link};
 use crate::layout::file::Kind;
 use crate::layout::names::{self, Name};
@@ -31,7 +32,8 @@ pub(crate) struct Terms {
     /// Files that held records are overwritten before they are deleted.
     pub secure: bool,
     pub boot: [u8; 16],
-    pub progress: Arc<RebuildProgress>,
+    /// Watches a rebuild, and calls the open off.
+    pub control: Arc<Control>,
 }
 
 /// An opened map's parts.
@@ -200,7 +202,8 @@ fn rebuild(
     let mut files = Files::list(&medium)?;
     let paths: Vec<Vec<SegmentId>> =
         checkpoint.shards.iter().zip(&files.successors).map(|(state, known)| path(&state.chain, known)).collect();
-    terms.progress.begin(files.log_bytes);
+    let progress = Passes::new(&terms.control);
+    progress.begin(files.log_bytes)?;
     let written =
         checkpoint.shards.iter().zip(&paths).filter(|(state, path)| !state.chain.is_empty() || !path.is_empty());
     // A shard each, and where there are more cores than shards several on each shard.
@@ -211,7 +214,7 @@ fn rebuild(
         let old = shards(&medium, &checkpoint);
         let plans = parallel::map(outer, &old, |number, shard| {
             let state = &checkpoint.shards[number];
-            match shard.plan(state, &paths[number], clears[number], inner, &terms.progress) {
+            match shard.plan(state, &paths[number], clears[number], inner, &progress) {
                 // Set aside below.
                 Err(error) if terms.quarantine && error.code() == Code::Corrupt => Ok(None),
                 plan => plan.map(Some),
@@ -261,7 +264,7 @@ fn rebuild(
             shard.tolerate();
         }
         let (segments, extents) = files.counters[number];
-        let restored = shard.recover(plan, segments, extents, inner, &terms.progress)?;
+        let restored = shard.recover(plan, segments, extents, inner, &progress)?;
         shard.load()?;
         Ok(restored)
     });
@@ -272,7 +275,7 @@ fn rebuild(
         }
     }
     check_pages(faults)?;
-    terms.progress.finish();
+    progress.finish()?;
     let recovery = Recovery::new(Reason::Rebuilt, restored, started.elapsed());
     Ok(Opened { medium, shards, checkpoints, checkpoint, recovery })
 }

@@ -1,5 +1,8 @@
 //! What an open did, and how far a long one has come.
 
+use crate::Result;
+use crate::control::Control;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -78,39 +81,31 @@ impl Recovery {
     }
 }
 
-/// How far a rebuild has come, for another thread to look at while a map opens: see
-/// [`Options::progress`](crate::Options::progress).
+/// How far a rebuild has come. Each byte of the log is passed twice: when it is verified, and when its record is entered.
 #[derive(Debug, Default)]
-pub struct RebuildProgress {
-    /// Each byte counts twice, when it is verified and when its record is entered.
+pub(crate) struct Passes {
+    control: Arc<Control>,
     passed: AtomicU64,
-    total: AtomicU64,
 }
 
-impl RebuildProgress {
-    /// Bytes of the log that are done; at most `total_bytes`.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        // Relaxed here and below: numbers to look at, nothing depends on them.
-        (self.passed.load(Ordering::Relaxed) / 2).min(self.total_bytes())
+impl Passes {
+    pub fn new(control: &Arc<Control>) -> Passes {
+        Passes { control: Arc::clone(control), passed: AtomicU64::new(0) }
     }
 
-    /// Bytes of the log; 0 as long as no rebuild has begun.
-    #[must_use]
-    pub fn total_bytes(&self) -> u64 {
-        self.total.load(Ordering::Relaxed)
+    /// How many bytes the log has.
+    pub fn begin(&self, total: u64) -> Result<()> {
+        self.control.stand_at(0, total)
     }
 
-    pub(crate) fn begin(&self, total: u64) {
-        self.passed.store(0, Ordering::Relaxed);
-        self.total.store(total, Ordering::Relaxed);
+    /// Ends the rebuild if it was called off: it can be begun again, from any point.
+    pub fn passed(&self, bytes: u64) -> Result<()> {
+        // Relaxed: a number to look at.
+        let passed = self.passed.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.control.reach((passed / 2).min(self.control.total()))
     }
 
-    pub(crate) fn passed(&self, bytes: u64) {
-        self.passed.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn finish(&self) {
-        self.passed.store(2 * self.total_bytes(), Ordering::Relaxed);
+    pub fn finish(&self) -> Result<()> {
+        self.control.reach(self.control.total())
     }
 }

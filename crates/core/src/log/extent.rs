@@ -201,10 +201,13 @@ pub(crate) fn key_hash_of(medium: &Medium, file: &File, shard: u32, id: SegmentI
 }
 
 /// Makes an extent durable; one that is gone was superseded and needs no sync.
-pub(crate) fn sync(medium: &Medium, shard: u32, id: SegmentId) -> Result<()> {
+pub(crate) fn sync(medium: &Medium, shard: u32, id: SegmentId) -> Result<u64> {
     match medium.dir.open_file(&names::extent(shard, id), false) {
-        Ok(file) => sys::sync_file(&file).map_err(|error| Error::sync("sync an extent", &error)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(file) => {
+            sys::sync_file(&file).map_err(|error| Error::sync("sync an extent", &error))?;
+            Ok(file.metadata().map_or(0, |found| found.len()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(Error::os("open an extent to sync it", &error)),
     }
 }

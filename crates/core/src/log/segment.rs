@@ -179,15 +179,15 @@ impl Segment {
         ))
     }
 
-    /// Makes everything up to `end` durable, unless it is. Returns whether the device was asked.
-    pub fn sync(&self, end: usize) -> Result<bool> {
+    /// Makes everything up to `end` durable, unless it is. Returns the bytes for which the device was asked.
+    pub fn sync(&self, end: usize) -> Result<u64> {
         let from = self.synced.load(Ordering::Acquire);
         if from >= end {
-            return Ok(false);
+            return Ok(0);
         }
         self.log.sync(from, end - from).map_err(|error| Error::sync("sync a segment of the log", &error))?;
         // The header's page, when the header named its predecessor after an earlier sync.
         self.synced.fetch_max(end, Ordering::AcqRel);
-        Ok(true)
+        Ok((end - from) as u64)
     }
 }

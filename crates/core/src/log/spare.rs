@@ -1,5 +1,6 @@
 //! The one spare segment of a map: room for tombstones and compaction when the disk is full.
 
+use crate::events::{Event, Grown};
 use crate::layout::names;
 use crate::medium::Medium;
 use crate::{Error, Result, sys};
@@ -49,6 +50,7 @@ impl Spare {
         if state.size >= wanted || !medium.writable {
             return Ok(());
         }
+        let began = medium.listeners.began();
         let grown = match grow(medium, state.size, wanted) {
             Err(error) if sys::is_full(&error) && medium.give_up_recycled() => grow(medium, state.size, wanted),
             grown => grown,
@@ -56,6 +58,12 @@ impl Spare {
         match grown {
             Ok(()) => {
                 *state = State { size: wanted, whole: wanted };
+                medium.listeners.tell(began, |duration| Event::Growth {
+                    shard: None,
+                    duration,
+                    bytes: wanted,
+                    file: Grown::Spare,
+                });
                 Ok(())
             }
             Err(error) => Err(Error::os(format_args!("keep a spare segment of {wanted} bytes"), &error)),

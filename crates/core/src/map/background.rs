@@ -2,8 +2,9 @@
 
 use super::instance::Instance;
 use crate::durability::recover;
+use crate::events::Doing;
 use crate::shard::{Effort, Progress, Shard};
-use crate::{Code, signal};
+use crate::{Code, Error, signal};
 use parking_lot::Mutex;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
@@ -64,17 +65,19 @@ fn turn(map: &Arc<Instance>) -> Duration {
     }
     let mut wait = IDLE;
     let mut checkpoint = false;
+    let mut made = Ok(());
     for shard in &map.shards {
-        // What cannot be made ahead, or moved, is met again by the call that needs it, and reported there.
-        let _ = shard.make_ahead();
+        // What cannot be made ahead, or moved, is met again by the call that needs it.
+        made = made.and(shard.make_ahead());
     }
+    map.report(Doing::Growth, made);
     // When the disk is full every dead byte counts, not only those above the bound.
     if map.medium.pressed.swap(false, Ordering::AcqRel) {
         map.medium.give_up_recycled();
         service.full_round = map.forget_rest().is_ok();
     }
     let effort = if service.full_round { Effort::Full } else { Effort::Bound };
-    let mut at_rest = true;
+    let (mut at_rest, mut moved) = (true, Ok(()));
     let started = Instant::now();
     for shard in &map.shards {
         loop {
@@ -88,10 +91,15 @@ fn turn(map: &Arc<Instance>) -> Duration {
                     checkpoint = true;
                     break;
                 }
-                Ok(Progress::Idle) | Err(_) => break,
+                Ok(Progress::Idle) => break,
+                Err(error) => {
+                    moved = Err(error);
+                    break;
+                }
             }
         }
     }
+    map.report(Doing::Compaction, moved);
     if at_rest {
         service.full_round = false;
     }
@@ -147,6 +155,7 @@ fn flush_aside(map: &Arc<Instance>) -> bool {
         // What fails here fails for the user's next write or flush too: the map has remembered it.
         let flushed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| flushing.flush()));
         *flushing.flush_failed.lock() = if matches!(flushed, Ok(Ok(()))) { None } else { Some(Instant::now()) };
+        flushing.report(Doing::Flush, flushed.unwrap_or_else(|_| Err(Error::stopped())));
         flushing.flushing.store(false, Ordering::Release);
         FLUSHES.fetch_sub(1, Ordering::AcqRel);
         drop(flushing);

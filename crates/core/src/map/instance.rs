@@ -5,6 +5,7 @@ use super::options::{DEFAULT_FLUSH_INTERVAL, Options, Sharing};
 use crate::durability::checkpoints::Checkpoints;
 use crate::durability::recover::{self, Opened};
 use crate::durability::report::{Reason, Recovery};
+use crate::events::{Doing, Event, Failures};
 use crate::layout::checkpoint::{Capacity, Checkpoint};
 use crate::layout::{head, names};
 use crate::medium::Medium;
@@ -51,6 +52,7 @@ pub(crate) struct Instance {
     pub flushing: AtomicBool,
     /// When the background's last flush failed. It is not tried again at once: what is wrong may stay so.
     pub flush_failed: Mutex<Option<Instant>>,
+    failures: Failures,
 }
 
 /// What the background remembers of a map.
@@ -90,6 +92,7 @@ impl Instance {
             verifying: Mutex::new(()),
             flushing: AtomicBool::new(false),
             flush_failed: Mutex::new(None),
+            failures: Failures::default(),
             medium,
             shards,
         };
@@ -188,14 +191,16 @@ impl Instance {
 
     /// Log and extents, then names, then the checkpoint: it may only speak of what is already on the disk.
     fn make_durable(&self, notes: &[Note], clean: bool) -> Result<()> {
+        let began = self.medium.listeners.began();
         let syncs: Vec<_> = self.shards.iter().zip(notes).flat_map(|(shard, note)| shard.syncs(note)).collect();
         if !holds(Rule::DataFirst) {
             self.write_checkpoint(notes, false)?;
         }
         // After the first failure nobody knows what the disk holds: no retry, no later success.
-        if holds(Rule::FlushSyncsLog) {
-            run_all(syncs).map_err(|error| self.medium.failed(error))?;
-        }
+        let synced = match holds(Rule::FlushSyncsLog) {
+            true => run_all(syncs).map_err(|error| self.medium.failed(error))?,
+            false => Vec::new(),
+        };
         // AcqRel: partner of the stores that follow each new name.
         if self.medium.names_changed.swap(false, Ordering::AcqRel) && holds(Rule::NamesFirst) {
             let synced = self.medium.dir.sync();
@@ -206,7 +211,12 @@ impl Instance {
         }
         // A page that was replaced meanwhile is not what was synced.
         self.check_pages()?;
-        self.write_checkpoint(notes, clean)
+        self.write_checkpoint(notes, clean)?;
+        self.medium.listeners.tell(began, |duration| {
+            let files = synced.iter().filter(|&&bytes| bytes > 0).count() as u64;
+            Event::Flush { duration, bytes: synced.iter().sum(), files }
+        });
+        Ok(())
     }
 
     fn write_checkpoint(&self, notes: &[Note], clean: bool) -> Result<()> {
@@ -350,9 +360,20 @@ impl Instance {
         if !asked || self.medium.check_writable().is_err() {
             return;
         }
-        let more = self.step(Effort::Bound).unwrap_or(false);
+        let stepped = self.step(Effort::Bound);
+        let more = *stepped.as_ref().unwrap_or(&false);
+        self.report(Doing::Compaction, stepped.map(drop));
         if more || self.shards.iter().any(Shard::has_pinned) {
             self.medium.work.store(true, Ordering::Release);
+        }
+    }
+
+    /// How something went that no call asked for. What the map keeps is told when it is kept, and a closed map fails nobody.
+    pub fn report(&self, doing: Doing, result: Result<()>) {
+        let failed = self.failures.note(doing, result);
+        let is_kept = |error: &Error| matches!(error.code(), Code::Poisoned | Code::Closed);
+        if let Some(error) = failed.filter(|error| !is_kept(error) && self.medium.failure().is_none()) {
+            self.medium.listeners.fail(doing, &error, false);
         }
     }
 
@@ -456,14 +477,13 @@ fn closed() -> Error {
 }
 
 /// Runs every call, on a few threads if there are several, and returns the first error.
-pub(super) fn run_all<'a>(calls: Vec<Box<dyn FnOnce() -> Result<()> + Send + 'a>>) -> Result<()> {
+pub(super) fn run_all<'a, T: Send>(calls: Vec<Box<dyn FnOnce() -> Result<T> + Send + 'a>>) -> Result<Vec<T>> {
     let threads = calls.len().min(SYNC_THREADS);
     if threads <= 2 || trace::in_turn() {
-        return calls.into_iter().try_for_each(|call| call());
+        return calls.into_iter().map(|call| call()).collect();
     }
     let calls: Vec<_> = calls.into_iter().map(|call| Mutex::new(Some(call))).collect();
     let run = |call: &Mutex<Option<_>>| call.lock().take();
-    parallel::map(threads, &calls, |_, call| run(call).map_or(Ok(()), |call: Box<dyn FnOnce() -> _ + Send>| call()))
-        .into_iter()
-        .collect()
+    let results = parallel::map(threads, &calls, |_, call| run(call).map(|call: Box<dyn FnOnce() -> _ + Send>| call()));
+    results.into_iter().flatten().collect()
 }

@@ -41,7 +41,9 @@ pub use verify::Verification;
 pub use views::{Sight, ViewCursor};
 pub use windows::{Window, Windows};
 
+use crate::control::Control;
 use crate::durability::report::Recovery as Recovered;
+use crate::events::Events;
 use crate::layout::record::Type;
 use crate::layout::{MAX_INLINE_VALUE, MAX_KEY, MAX_VALUE};
 use crate::shard::{Body, Change, Changed, Effort, Expect, Found, Keep, OpenExtent, Shard};
@@ -66,6 +68,7 @@ pub struct Map {
     read_only: bool,
     /// This handle's open is the one that opened the map.
     opener: bool,
+    events: Option<Arc<Events>>,
     closed: AtomicBool,
 }
 
@@ -73,13 +76,17 @@ impl Clone for Map {
     fn clone(&self) -> Map {
         // A handle that is closed meanwhile has closed clones.
         let closed = self.closed.load(Ordering::Acquire) || !self.place.join(&self.instance);
-        Map {
+        let events = self.events.clone().filter(|_| !closed);
+        let map = Map {
             instance: Arc::clone(&self.instance),
             place: Arc::clone(&self.place),
             read_only: self.read_only,
             opener: false,
+            events,
             closed: AtomicBool::new(closed),
-        }
+        };
+        map.listen();
+        map
     }
 }
 
@@ -116,7 +123,17 @@ impl Map {
     }
 
     fn over(instance: Arc<Instance>, place: Arc<Place>, options: &Options, opener: bool) -> Map {
-        Map { instance, place, read_only: options.read_only, opener, closed: AtomicBool::new(false) }
+        let events = options.events.clone();
+        let map = Map { instance, place, read_only: options.read_only, opener, events, closed: AtomicBool::new(false) };
+        map.listen();
+        map
+    }
+
+    fn listen(&self) {
+        if let Some(events) = &self.events {
+            let Instance { path, number, medium, .. } = &*self.instance;
+            medium.listeners.join(events, path, *number, self.recovered());
+        }
     }
 
     /// What this handle's open recovered: `None` if the map had been closed or was made, or if the handle joined a map that was
@@ -357,16 +374,29 @@ impl Map {
     /// # Errors
     /// As [`flush`](Map::flush).
     pub fn compact(&self) -> Result<()> {
+        self.compact_with(&Control::default())
+    }
+
+    /// The same, called off by another thread. What was moved by then stays moved.
+    ///
+    /// # Errors
+    /// As [`compact`](Map::compact), and `ERR_CLOSED` once `control` is cancelled.
+    pub fn compact_with(&self, control: &Control) -> Result<()> {
         let instance = self.writable()?;
+        let step = |effort| {
+            control.proceed(0)?;
+            self.writable()?.step(effort)
+        };
         instance.medium.check_writable()?;
         instance.forget_rest()?;
         if instance.medium.secure {
             // What was removed before the call is to be gone after it, whatever that costs.
             instance.shards.iter().try_for_each(Shard::choose_to_erase)?;
-            while self.writable()?.step(Effort::Erase)? {}
+            while step(Effort::Erase)? {}
             instance.forget_rest()?;
         }
-        while self.writable()?.step(Effort::Full)? {}
+        while step(Effort::Full)? {}
+        control.proceed(0)?;
         self.writable()?.shrink()
     }
 
@@ -405,7 +435,11 @@ impl Map {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.place.leave(&self.instance)
+        let left = self.place.leave(&self.instance);
+        if let Some(events) = &self.events {
+            self.instance.medium.listeners.leave(events);
+        }
+        left
     }
 
     /// [`end`](Map::end), for a handle of one's own.

@@ -1,6 +1,7 @@
 //! How a map is to be opened.
 
-use crate::durability::report::RebuildProgress;
+use crate::control::Control;
+use crate::events::Events;
 use crate::layout::checkpoint::{Capacity, Codec};
 use crate::layout::{MAX_CODEC_NAME, MAX_CODEC_PARAM, MAX_SHARDS};
 use crate::shard::{MAX_CAPACITY_ENTRIES, Share};
@@ -71,8 +72,11 @@ pub struct Options {
     pub capacity: Option<Capacity>,
     /// Values start at a multiple of this, 8 or 16; at creation only.
     pub value_align: u8,
-    /// Filled in while the index is made from the log; another thread may look at it meanwhile. Default: nobody looks.
-    pub progress: Option<Arc<RebuildProgress>>,
+    /// By which another thread watches an open that makes the index from the log, in bytes of the log, and calls it off: it then
+    /// ends with `ERR_CLOSED`, and the next open begins anew. Default: nobody does.
+    pub control: Option<Arc<Control>>,
+    /// Told what happens to the map while this handle is open; see [`Events`]. Default: nobody is.
+    pub events: Option<Arc<Events>>,
     #[doc(hidden)]
     pub hooks: Hooks,
 }
@@ -111,7 +115,8 @@ impl Default for Options {
             new_codecs: (Codec::named("bytes"), Codec::named("bytes")),
             capacity: None,
             value_align: 8,
-            progress: None,
+            control: None,
+            events: None,
             hooks: Hooks::default(),
         }
     }

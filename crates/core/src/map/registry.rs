@@ -58,6 +58,9 @@ fn place(id: FileId) -> Arc<Place> {
 /// Joins the instance of the directory or opens one, and says in the end whether it did the latter.
 pub(crate) fn open(path: &Path, options: &Options, sharing: Sharing) -> Result<(Arc<Instance>, Arc<Place>, bool)> {
     options.check()?;
+    if let Some(control) = &options.control {
+        control.proceed(0)?;
+    }
     let dir = open_directory(path, options)?;
     let id = dir.id().map_err(|error| Error::os(format_args!("look at {}", path.display()), &error))?;
     let place = place(id);
@@ -249,7 +252,7 @@ fn open_instance(mut dir: Dir, path: &Path, options: &Options, sharing: Sharing)
         same_files: options.hooks.same_files,
         secure: options.secure_delete == Some(true),
         boot: recover::boot_id(options.hooks.boot_id),
-        progress: options.progress.clone().unwrap_or_default(),
+        control: options.control.clone().unwrap_or_default(),
     };
     let opened = match checkpoints::read(&dir)? {
         Found::Newest { checkpoint, which, torn, same } => {

@@ -3,12 +3,14 @@
 use super::append::Parts;
 use super::room::{Purpose, Room};
 use super::{Locked, Shard, Writer};
+use crate::events::{Doing, Event};
 use crate::index::Probe;
 use crate::layout::head;
 use crate::layout::intent::{Operation, RecordIntent, slot_word};
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, MIN_SEGMENT, RecordRef, State};
-use crate::log::Record;
+use crate::log::{Record, Segment};
+use crate::medium::Medium;
 use crate::mem::{Guard, enter, guarded, trace};
 use crate::rules::{Rule, holds};
 use crate::{Code, Result};
@@ -27,6 +29,16 @@ const HELP: u32 = BATCH as u32 / 2;
 pub(super) struct Victim {
     index: usize,
     offset: usize,
+    /// When it was chosen, if somebody is to be told.
+    began: Option<Instant>,
+    /// Bytes that had to be kept.
+    moved: u64,
+}
+
+impl Victim {
+    fn new(index: usize, medium: &Medium) -> Victim {
+        Victim { index, offset: FIRST_RECORD, began: medium.listeners.began(), moved: 0 }
+    }
 }
 
 /// How thorough compaction is to be.
@@ -187,7 +199,7 @@ impl Shard {
             let dead = used.saturating_sub(FIRST_RECORD as u64 + live_here + needed);
             // A tail is emptied only when it is far larger than a new one would be, and nearly nothing lives in it.
             let oversized = size > 2 * self.log.next_size(live, 0) && live_here * 4 < size;
-            let victim = Victim { index, offset: FIRST_RECORD };
+            let victim = Victim::new(index, &self.medium);
             // Behind the first segment stand those whose tombstones it holds up, so it goes whatever it is worth itself.
             if oldest_first && at == 0 && !is_tail {
                 return Ok(Some(victim));
@@ -213,7 +225,7 @@ impl Shard {
     fn next_to_erase(&self, writer: &Writer, guard: &Guard) -> Result<Option<Victim>> {
         for &index in writer.chain.iter().filter(|index| !writer.damaged.contains(index)) {
             if writer.to_erase.contains(&self.log.segment(index, guard)?.id) {
-                return Ok(Some(Victim { index, offset: FIRST_RECORD }));
+                return Ok(Some(Victim::new(index, &self.medium)));
             }
         }
         Ok(None)
@@ -240,7 +252,7 @@ impl Shard {
 
     /// Empties a victim to its end, for a segment that was cut from the spare for it.
     pub(super) fn empty_whole(&self, writer: &mut Writer, index: usize, guard: &Guard) -> Result<()> {
-        writer.victim = Some(Victim { index, offset: FIRST_RECORD });
+        writer.victim = Some(Victim::new(index, &self.medium));
         while let Some(victim) = writer.victim.filter(|victim| victim.index == index) {
             self.empty_one(writer, victim, false, guard)?;
         }
@@ -276,9 +288,7 @@ impl Shard {
             return self.retire_victim(writer, victim, guard);
         }
         let Some(record) = segment.headed(victim.offset, self.align(), &self.medium.keys) else {
-            // Damage stays where it is and is reported by whoever reads it.
-            writer.damaged.insert(victim.index);
-            writer.victim = None;
+            self.leave_damaged(writer, victim, segment);
             return Ok(());
         };
         self.empty_record(writer, victim, &record, may_grow, guard)?;
@@ -314,8 +324,7 @@ impl Shard {
         };
         let Some((slot, used_live)) = live else { return Ok(()) };
         if holds(Rule::KeepBodySum) && !record.body_verifies(&self.medium.keys) {
-            writer.damaged.insert(victim.index);
-            writer.victim = None;
+            self.leave_damaged(writer, victim, self.log.segment(victim.index, guard)?);
             return Ok(());
         }
         let length = record.len();
@@ -359,7 +368,18 @@ impl Shard {
             header.body_sum = self.medium.keys.body_sum(record.key(), record.value());
         }
         let parts = Parts { header, key: record.key(), value: record.value() };
-        self.append(writer, operation, &intent, parts, guard)
+        self.append(writer, operation, &intent, parts, guard)?;
+        if let Some(victim) = &mut writer.victim {
+            victim.moved += gained;
+        }
+        Ok(())
+    }
+
+    /// Damage stays where it is: whoever reads it is told too.
+    fn leave_damaged(&self, writer: &mut Writer, victim: Victim, segment: &Segment) {
+        writer.damaged.insert(victim.index);
+        writer.victim = None;
+        self.medium.listeners.fail(Doing::Compaction, &segment.damage(victim.offset), false);
     }
 
     /// The slot that names exactly this record, and its table's counts.
@@ -373,12 +393,15 @@ impl Shard {
 
     /// Nothing that lives is left in the victim.
     fn retire_victim(&self, writer: &mut Writer, victim: Victim, guard: &Guard) -> Result<()> {
+        let bytes = self.log.segment(victim.index, guard)?.size();
         self.log.set_state(victim.index, State::Emptied, guard)?;
         writer.victim = None;
         writer.chain.retain(|&index| index != victim.index);
         writer.emptied.push(victim.index);
         self.recount(writer, guard)?;
         writer.changed = true;
+        let (shard, moved) = (self.number, victim.moved);
+        self.medium.listeners.tell(victim.began, |duration| Event::Compaction { shard, duration, bytes, moved });
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Entering a log's records into an empty index: in groups, whose cache misses overlap, and on several threads.
 
 use super::{REBUILDING, Shard};
-use crate::durability::report::RebuildProgress;
+use crate::durability::report::Passes;
 use crate::index::{Place, Probe, Queue};
 use crate::layout::extent::VALUE_AT;
 use crate::layout::record::{HEADER, Type};
@@ -37,7 +37,7 @@ struct Entering<'a> {
     /// the index starts with tables of this depth.
     parts: Vec<Mutex<()>>,
     bits: u32,
-    progress: &'a RebuildProgress,
+    progress: &'a Passes,
 }
 
 /// What a thread has read and not entered yet: for each part a group of hashes and slot words.
@@ -109,7 +109,7 @@ impl Shard {
         chain: &[usize],
         cleared: u64,
         threads: usize,
-        progress: &RebuildProgress,
+        progress: &Passes,
         guard: &Guard,
     ) -> Result<()> {
         let segments = chain.iter().max().map_or(0, |last| last + 1);
@@ -224,11 +224,11 @@ impl Entering<'_> {
             let part = self.part(hash);
             if waiting.push(part, hash, if is_put { record.place.0 } else { record.place.0 | BURIED }) {
                 self.enter_group(part, waiting.take(part), tally, guard)?;
-                self.progress.passed((at - told) as u64);
+                self.progress.passed((at - told) as u64)?;
                 told = at;
             }
         }
-        self.progress.passed((end - told) as u64);
+        self.progress.passed((end - told) as u64)?;
         Ok(())
     }
 

@@ -30,6 +30,7 @@ pub(crate) use snapshot::{Frozen, Snapshot};
 pub(crate) use verify::Findings;
 pub(crate) use write::{Body, Change, Changed, Expect};
 
+use crate::events::Doing;
 use crate::index::{Index, Queue};
 use crate::layout::checkpoint::Checkpoint;
 use crate::layout::extent::Descriptor;
@@ -268,7 +269,9 @@ impl Shard {
     }
 
     fn poison(&self) {
-        self.state.store(POISONED, Ordering::SeqCst);
+        if self.state.swap(POISONED, Ordering::SeqCst) != POISONED {
+            self.medium.listeners.fail(Doing::Call, &self.poisoned(), false);
+        }
     }
 
     fn closed(&self) -> Error {

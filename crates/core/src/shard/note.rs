@@ -32,6 +32,9 @@ struct Gone {
     segments: Vec<(Segment, String)>,
 }
 
+/// Makes a file durable, and gives for how many bytes the device was asked.
+pub(crate) type Sync<'a> = Box<dyn FnOnce() -> Result<u64> + Send + 'a>;
+
 impl Shard {
     pub fn note(&self) -> Result<Note> {
         let guard = enter();
@@ -80,20 +83,18 @@ impl Shard {
         writer.changed || !writer.emptied.is_empty() || !writer.dead_extents.is_empty()
     }
 
-    /// The files that a note needs on the disk, as calls that can be spread over threads.
-    pub fn syncs<'a>(
-        &'a self,
-        note: &'a Note,
-    ) -> impl Iterator<Item = Box<dyn FnOnce() -> Result<()> + Send + 'a>> + 'a {
-        let segments = note.sync.iter().map(move |&(index, end, _)| -> Box<dyn FnOnce() -> Result<()> + Send> {
+    /// The files that a note needs on the disk, as calls that can be spread over threads and give what they have synced.
+    pub fn syncs<'a>(&'a self, note: &'a Note) -> impl Iterator<Item = Sync<'a>> + 'a {
+        let segments = note.sync.iter().map(move |&(index, end, _)| -> Sync<'a> {
             Box::new(move || {
                 let guard = enter();
-                self.log.segment(index, &guard)?.sync(end).map(drop)
+                self.log.segment(index, &guard)?.sync(end)
             })
         });
-        let extents = note.extents.iter().map(move |&id| -> Box<dyn FnOnce() -> Result<()> + Send> {
-            Box::new(move || extent::sync(&self.medium, self.number, id))
-        });
+        let extents = note
+            .extents
+            .iter()
+            .map(move |&id| -> Sync<'a> { Box::new(move || extent::sync(&self.medium, self.number, id)) });
         segments.chain(extents)
     }
 

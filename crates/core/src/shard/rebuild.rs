@@ -1,7 +1,8 @@
 //! Making a shard's index from its log: at open when the index cannot be trusted, and in place when a table is damaged.
 
 use super::{Locked, OPEN, REBUILDING, Shard, Writer};
-use crate::durability::report::{RebuildProgress, ShardRecovery};
+use crate::durability::report::{Passes, ShardRecovery};
+use crate::events::Event;
 use crate::layout::checkpoint::{Link, ShardState};
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId};
@@ -64,7 +65,7 @@ impl Shard {
         path: &[SegmentId],
         cleared: u64,
         threads: usize,
-        progress: &RebuildProgress,
+        progress: &Passes,
     ) -> Result<Plan> {
         let chain = &state.chain;
         let stated = chain.iter().enumerate().map(|(at, link)| (link.id, Some((link.end, at + 1 == chain.len()))));
@@ -110,13 +111,7 @@ impl Shard {
     }
 
     /// A segment of the checkpoint's chain: to the length that it states it must verify, and the last one may go on.
-    fn walk_stated(
-        &self,
-        id: SegmentId,
-        stated: u64,
-        last: bool,
-        progress: &RebuildProgress,
-    ) -> Result<(Segment, Walked)> {
+    fn walk_stated(&self, id: SegmentId, stated: u64, last: bool, progress: &Passes) -> Result<(Segment, Walked)> {
         let segment = self.log.scan(id, 0)?;
         if !(FIRST_RECORD as u64..=segment.size()).contains(&stated) {
             return Err(Error::corrupt(format_args!(
@@ -137,14 +132,7 @@ impl Shard {
     }
 
     /// Verifies records from an offset on, until one does not. Beyond a checkpoint an extent that fails stops it too.
-    fn walk(
-        &self,
-        segment: &Segment,
-        from: usize,
-        to: usize,
-        extents: bool,
-        progress: &RebuildProgress,
-    ) -> Result<Walked> {
+    fn walk(&self, segment: &Segment, from: usize, to: usize, extents: bool, progress: &Passes) -> Result<Walked> {
         let mut found = Walked::default();
         let (mut at, mut told) = (from, from);
         while to - at >= HEADER {
@@ -162,11 +150,11 @@ impl Shard {
             found.records += u64::from(record.header.kind != Type::Pad);
             at += record.len();
             if at - told >= TOLD {
-                progress.passed((at - told) as u64);
+                progress.passed((at - told) as u64)?;
                 told = at;
             }
         }
-        progress.passed((at - told) as u64);
+        progress.passed((at - told) as u64)?;
         found.end = at;
         Ok(found)
     }
@@ -202,7 +190,7 @@ impl Shard {
         counter: u64,
         extents: u64,
         threads: usize,
-        progress: &RebuildProgress,
+        progress: &Passes,
     ) -> Result<ShardRecovery> {
         let page = self.page();
         if plan.segments.is_empty() {
@@ -248,8 +236,9 @@ impl Shard {
 
     pub(super) fn rebuild_locked(&self, writer: &mut Locked<'_>, guard: &Guard) -> Result<()> {
         // The log first: if it is damaged too, what is left of the index still serves.
+        let began = self.medium.listeners.began();
         let walked = self.walk_chain(writer);
-        let cleared = self.checked(walked)?;
+        let Walked { cleared, records, .. } = self.checked(walked)?;
         // Until this is done a process that opens the map after a kill must not trust what it finds.
         let suspect = self.medium.head.word(head::SUSPECT);
         let mark = if holds(Rule::MarkRemaking) { 1 << 32 } else { 0 };
@@ -267,19 +256,21 @@ impl Shard {
         self.state.store(OPEN, Ordering::SeqCst);
         writer.changed = true;
         self.medium.want_background();
+        let shard = self.number;
+        self.medium.listeners.tell(began, |duration| Event::Mended { shard, duration, records });
         Ok(())
     }
 
-    /// Verifies every record; the last clear's number.
-    fn walk_chain(&self, writer: &Writer) -> Result<u64> {
+    /// Verifies every record.
+    fn walk_chain(&self, writer: &Writer) -> Result<Walked> {
         let walked = parallel::map(cores(), &writer.chain, |_, &index| {
             let guard = enter();
             let segment = self.log.segment(index, &guard)?;
             let end = segment.log.published();
-            let found = self.walk(segment, FIRST_RECORD, end, false, &RebuildProgress::default())?;
-            if end - found.end >= HEADER { Err(segment.damage(found.end)) } else { Ok(found.cleared) }
+            let found = self.walk(segment, FIRST_RECORD, end, false, &Passes::default())?;
+            if end - found.end >= HEADER { Err(segment.damage(found.end)) } else { Ok(found) }
         });
-        walked.into_iter().try_fold(0, |cleared, found| Ok(found?.max(cleared)))
+        walked.into_iter().try_fold(Walked::default(), |all, found| Ok(all.with(found?)))
     }
 
     fn remake_index(&self, writer: &mut Writer, cleared: u64, guard: &Guard) -> Result<()> {
@@ -290,6 +281,6 @@ impl Shard {
         self.index.create(self.rebuilt_depth(writer.log_bytes, self.entries()), guard)?;
         writer.victim = None;
         let chain = writer.chain.clone();
-        self.fill_index(&mut writer.queue, &chain, cleared, cores(), &RebuildProgress::default(), guard)
+        self.fill_index(&mut writer.queue, &chain, cleared, cores(), &Passes::default(), guard)
     }
 }
