@@ -151,6 +151,9 @@ fn what_cannot_be_salvaged_is_told_and_leaves_nothing() {
     let temp = scratch();
     let (from, to, whole) = (temp.path().join("from"), temp.path().join("to"), temp.path().join("whole"));
     assert_eq!(run(&from, &to, &stated()).unwrap_err().code(), Code::NotFound);
+    fs::write(&from, "text").unwrap();
+    assert_eq!(run(&from, &to, &stated()).unwrap_err().code(), Code::NotAMap);
+    fs::remove_file(&from).unwrap();
     fs::create_dir(&from).unwrap();
     assert_eq!(run(&from, &to, &stated()).unwrap_err().code(), Code::NotAMap);
     fill(&whole);

@@ -42,6 +42,9 @@ impl Source {
             std::io::ErrorKind::NotFound => {
                 Error::new(Code::NotFound, format!("There is no directory {shown}. Check the path."))
             }
+            std::io::ErrorKind::NotADirectory => {
+                Error::new(Code::NotAMap, format!("{shown} is not a directory, so it holds no map. Check the path."))
+            }
             _ => Error::os(format_args!("open {shown}"), &error),
         })?;
         if !dir.lock(Lock::Shared).map_err(|error| Error::os(format_args!("lock {shown}"), &error))? {
