@@ -2,6 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { AttachOptions, DiskMapHandle } from './lib/attach.js';
 export { StringStringMap, StringU64Map, U64StringMap, type AliasAsyncOptions, type AliasOptions, type DiskMapAlias, } from './lib/aliases.js';
+export type { IntegerArray } from './lib/batch.js';
 export type { ArchArray, ArchStruct, ArchValue, ArchView } from './lib/codecs/arch/infer.js';
 export { array, fixed, optional, pairs, struct, tuple, variants, type Schema, } from './lib/codecs/arch/schema.js';
 export { arch, bytes, json, msgpack, native, primitive, str, structured, type ArchCodec, type JsonCodec, type MsgpackCodec, type NativeCodecs, type NumberCodec, type StructuredCodec, } from './lib/codecs/index.js';

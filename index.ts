@@ -10,6 +10,7 @@ export {
   type AliasOptions,
   type DiskMapAlias,
 } from './lib/aliases.js'
+export type { IntegerArray } from './lib/batch.js'
 export type { ArchArray, ArchStruct, ArchValue, ArchView } from './lib/codecs/arch/infer.js'
 export {
   array,

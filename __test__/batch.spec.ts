@@ -17,6 +17,71 @@ test('getMany gives the values in the order of the keys, with undefined for a mi
   t.deepEqual(map.getMany(map.keys()).toSorted(), [1, 2])
 })
 
+const integers = [
+  ['u8', Uint8Array],
+  ['u16', Uint16Array],
+  ['u32', Uint32Array],
+  ['u64', BigUint64Array],
+  ['i8', Int8Array],
+  ['i16', Int16Array],
+  ['i32', Int32Array],
+  ['i64', BigInt64Array],
+] as const
+
+test('getManyInto puts integers into a typed array, leaves the places of misses, and counts the others', (t) => {
+  for (const [type, Numbers] of integers) {
+    const map = freshMap(t, { key: native.u32, value: native[type] as typeof native.i32 })
+    const number = (n: number): number =>
+      ((Numbers as unknown) === BigUint64Array || (Numbers as unknown) === BigInt64Array
+        ? BigInt(n)
+        : n) as number
+    // More than one page of keys, and of values.
+    const count = 70_000
+    map.setMany(Array.from({ length: count / 2 }, (_, i) => [i * 2, number(i % 100)]))
+    const into = new (Numbers as typeof Int32Array)(count + 5).fill(number(111))
+    for (const keys of [Uint32Array.from({ length: count }, (_, i) => i), Array(count).keys()]) {
+      t.is(map.getManyInto(keys, into.fill(number(111))), count / 2)
+      const expected = Array.from({ length: count + 5 }, (_, i) =>
+        number(i % 2 === 0 && i < count ? (i / 2) % 100 : 111),
+      )
+      t.deepEqual(Array.from(into), expected)
+    }
+    t.is(map.getManyInto([], new (Numbers as typeof Int32Array)(0)), 0)
+  }
+})
+
+test('getManyInto may put the values where the keys stand, and into memory that is shared', (t) => {
+  const map = freshMap(t, { key: native.u64, value: native.u64 })
+  map.setMany(Array.from({ length: 1000 }, (_, i) => [BigInt(i), BigInt(i) * 7n]))
+  const both = BigUint64Array.from({ length: 1000 }, (_, i) => BigInt(i))
+  t.is(map.getManyInto(both, both), 1000)
+  t.deepEqual(
+    both,
+    BigUint64Array.from({ length: 1000 }, (_, i) => BigInt(i) * 7n),
+  )
+  const shared = new BigUint64Array(new SharedArrayBuffer(16))
+  t.is(map.getManyInto([5n, 2000n], shared), 1)
+  t.deepEqual(Array.from(shared), [35n, 0n])
+})
+
+test('getManyInto refuses what is not the array of its codec, or is too short, before it reads', (t) => {
+  const map = freshMap(t, { key: str, value: native.u32 }).set('a', 1)
+  const short = new Uint32Array(1)
+  const wrong = [[], new Int32Array(2), new Float64Array(2), new ArrayBuffer(8), undefined, short]
+  for (const into of wrong) {
+    fails(t, 'ERR_INVALID_ARGUMENT', () => map.getManyInto(['a', 'b'], into as never))
+  }
+  t.deepEqual(Array.from(short), [0])
+  const detached = new Uint32Array(2)
+  structuredClone(detached.buffer, { transfer: [detached.buffer] })
+  fails(t, 'ERR_INVALID_ARGUMENT', () => map.getManyInto(['a'], detached))
+  fails(t, 'ERR_INVALID_ARGUMENT', () => map.getManyInto(5 as never, new Uint32Array(2)))
+  const texts = freshMap(t, { key: str, value: str }).set('a', 'b')
+  fails(t, 'ERR_INVALID_ARGUMENT', () => texts.getManyInto(['a'], new Uint8Array(1) as never))
+  const floats = freshMap(t, { key: str, value: native.f64 }).set('a', 1)
+  fails(t, 'ERR_INVALID_ARGUMENT', () => floats.getManyInto(['a'], new Float64Array(1) as never))
+})
+
 test('hasMany says of each key whether it is there, in order', (t) => {
   const map = freshMap(t, { key: str, value: native.u32 }).set('a', 1).set('bb', 2)
   t.deepEqual(map.hasMany(['bb', 'c', 'a', 'a']), [true, false, true, true])

@@ -1,11 +1,18 @@
-import { isDetached, octetsOf } from './codecs/octets.js'
+import { isDetached, octetsOf, placesOf } from './codecs/octets.js'
 import type { KeyDriver, TextDriver } from './codecs/types.js'
 import { keyColumn, valueColumn, type Column, type Part } from './column.js'
-import { badArgument, describe, DiskMapError } from './errors.js'
+import { badArgument, corrupt, describe, DiskMapError } from './errors.js'
 import { givePage, PAGE_BYTES, takePage, valueReader, type Page } from './page.js'
 import { collect, type NativeMap, type Sizes } from './native.js'
 import { meta } from './scratch.js'
 import type { Verbs } from './verbs.js'
+
+/** The typed arrays for values of integers; see {@link DiskMap.getManyInto}. */
+export type IntegerArray<V> = [V] extends [bigint]
+  ? BigUint64Array | BigInt64Array
+  : [V] extends [number]
+    ? Uint8Array | Uint16Array | Uint32Array | Int8Array | Int16Array | Int32Array
+    : never
 
 /** Keys on their way to the engine. */
 interface Packed {
@@ -40,6 +47,66 @@ export function getMany<K, V>(verbs: Verbs<K, V>, given: unknown): (V | undefine
   } finally {
     column?.free()
     givePage(out)
+  }
+}
+
+/** The values of many keys, put into a typed array of the value codec's numbers; gives how many are there. */
+export function getManyInto<K, V>(
+  { keys, values, native }: Verbs<K, V>,
+  given: unknown,
+  into: unknown,
+): number {
+  const fixed = values.kind === 'packed' ? values.fixed : undefined
+  if (fixed?.array === undefined) {
+    throw badArgument(
+      `getManyInto needs a value codec of integers, native.u8 to native.i64, not ${values.name}; use getMany.`,
+    )
+  }
+  const { size, array } = fixed
+  const { parts, column } = pack('getManyInto', keys, given)
+  try {
+    // After the keys, whose iterable may be a user's code.
+    const target = placesOf(into, array)
+    if (target === undefined) {
+      throw badArgument(
+        `The second argument of getManyInto must be a ${array}, not ${describe(into)}.`,
+      )
+    }
+    const [count, room] = [parts.reduce((sum, part) => sum + part.count, 0), target.length / size]
+    if (room < count) {
+      throw badArgument(
+        `The ${array} must have a place for each of the ${count} keys, and has ${room}.`,
+      )
+    }
+    let [found, done] = [0, 0]
+    for (const part of parts) {
+      const places = target.subarray(done, (done += part.count * size))
+      found += fillPlaces(native, part, places, size, values.name)
+    }
+    return found
+  } finally {
+    column?.free()
+  }
+}
+
+/** By way of a page, for the array may be the keys' own, or shared with another thread. */
+function fillPlaces(
+  native: NativeMap,
+  keys: Part,
+  places: Uint8Array,
+  size: number,
+  codec: string,
+): number {
+  const page = takePage(places.length)
+  try {
+    const out = page.bytes.subarray(0, places.length)
+    out.set(places)
+    const found = native.getManyFixed(keys.bytes, keys.sizes, out, size)
+    if (found < 0) throw corrupt(codec)
+    places.set(out)
+    return found
+  } finally {
+    givePage(page)
   }
 }
 

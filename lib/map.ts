@@ -1,7 +1,7 @@
 import { checkAttach, type AttachOptions, type DiskMapHandle } from './attach.js'
 import { defineAtomicVerbs, type AtomicVerbs } from './atomic.js'
 import { backup } from './backup.js'
-import { deleteMany, getMany, hasMany, setMany } from './batch.js'
+import { deleteMany, getMany, getManyInto, hasMany, setMany, type IntegerArray } from './batch.js'
 import { driversOf, type StatedCodecs } from './codecs/resolve.js'
 import type { CodecVerb, ValueCodec } from './codecs/types.js'
 import { entry, type Entry } from './entry.js'
@@ -320,6 +320,24 @@ export class DiskMap<K, V, out Allows extends CodecVerb = CodecVerb, out Viewed 
    */
   getMany(keys: Iterable<K>): (V | undefined)[] {
     return getMany(this.#verbs, keys)
+  }
+
+  /**
+   * The values of many keys, put into a typed array in the order of the keys; returns how many of them are there. The place
+   * of a key that is not there stays as it is. Several times as fast as {@link DiskMap.getMany}, for no value of JavaScript's
+   * is made.
+   *
+   * Only for the value codecs `native.u8` to `native.i64`; with others calling it is `ERR_INVALID_ARGUMENT`.
+   *
+   * @param keys As for {@link DiskMap.getMany}.
+   * @param into A typed array of the value codec's integers (`BigUint64Array` for `native.u64`) with a place for each key.
+   * @throws {DiskMapError} `ERR_INVALID_ARGUMENT` for another array, or one that is too short; then nothing is read.
+   * @example
+   * const counts = new BigUint64Array(2).fill(-1n)
+   * const found = visits.getManyInto(['a', 'b'], counts)
+   */
+  getManyInto(keys: Iterable<K>, into: IntegerArray<V>): number {
+    return getManyInto(this.#verbs, keys, into)
   }
 
   /** Whether each of many keys is there, in the order of the keys; see {@link DiskMap.getMany}. */

@@ -122,6 +122,11 @@ export interface NativeMap {
    */
   getMany(keys: Uint8Array, sizes: Sizes, out: Uint8Array): number
   /**
+   * Puts values that all have this size into their places in `out`, and counts them; a miss leaves its place as it was. -1:
+   * a value has another size.
+   */
+  getManyFixed(keys: Uint8Array, sizes: Sizes, out: Uint8Array, size: number): number
+  /**
    * As `getMany` in the text lane of values: what `collect` makes of the strings of the first keys, undefined for a miss.
    */
   getManyTexts(keys: Uint8Array, sizes: Sizes, collect: Collect): (string | undefined)[]

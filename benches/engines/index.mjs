@@ -12,8 +12,8 @@
  * @property {(key: any, value: any) => unknown} set
  * @property {(key: any) => unknown} delete
  * @property {() => number | Promise<number>} scan reads every key with its value and counts them
- * @property {(keys: any) => any[] | Promise<any[]>} [getMany] in order, undefined for a miss
- * @property {(keys: any) => any[] | Promise<any[]>} [otherGetMany] another way; the faster one counts
+ * @property {(keys: any) => ArrayLike<any> | Promise<any[]>} [getMany] in order, undefined for a miss
+ * @property {(keys: any) => ArrayLike<any> | Promise<any[]>} [otherGetMany] another way; the faster one counts
  * @property {(entries: [any, any][]) => unknown} [setMany] in one batch, if the engine has any
  * @property {(key: any) => any} [peek] a value's bytes, or a struct whose fields are read when asked for; not to be kept
  * @property {() => number} [usedBytes] records and index, as far as the engine can tell

@@ -53,6 +53,13 @@ export const opendiskmap = {
       },
       peek: kind.value === 'wide' ? (key) => map.view(key)?.value : (key) => map.view(key)?.bytes,
       getMany: (keys) => map.getMany(keys),
+      ...(kind.value === 'u64' && {
+        otherGetMany: (/** @type {BigUint64Array} */ keys) => {
+          const values = new BigUint64Array(keys.length)
+          map.getManyInto(keys, values)
+          return values
+        },
+      }),
       setMany: (entries) => map.setMany(entries),
       usedBytes,
       close: () => map.close(),

@@ -109,7 +109,7 @@ export const numberTypes: {
 const cell = new DataView(new ArrayBuffer(8))
 const cellBytes = new Uint8Array(cell.buffer)
 
-// Typed arrays that hold what a key codec of this type writes, by their tags. Floats do not: a key has one zero and one NaN.
+// Typed arrays that hold what a codec of this type writes, by their tags. Floats do not: a key has one zero and one NaN.
 const arrays: { readonly [type in keyof typeof numberTypes]?: string } =
   endianness() === 'LE'
     ? {
@@ -151,6 +151,7 @@ export function numberDriver<T>(type: keyof typeof numberTypes): Driver<T> {
   }
   const value: Fixed<T> = {
     size,
+    array: arrays[type],
     write(view, at, given) {
       if (!fits(given)) throw invalid('value', name, wants, given)
       write(view, at, given)

@@ -42,10 +42,16 @@ export function isDetached(value: unknown): boolean {
   }
 }
 
-/** The bytes of a typed array with this tag, which nobody else changes while the engine reads them; else undefined. */
-export function octetsOf(value: unknown, tag: string): Uint8Array | undefined {
+/** The bytes of a typed array with this tag, in place; else undefined. */
+export function placesOf(value: unknown, tag: string): Uint8Array | undefined {
   if (tagOf.call(value) !== tag || isDetached(value)) return undefined
-  return fixed(new Uint8Array(bufferOf.call(value), offsetOf.call(value), lengthOf.call(value)))
+  return new Uint8Array(bufferOf.call(value), offsetOf.call(value), lengthOf.call(value))
+}
+
+/** The same, but a copy where somebody else may change them while the engine reads. */
+export function octetsOf(value: unknown, tag: string): Uint8Array | undefined {
+  const places = placesOf(value, tag)
+  return places === undefined ? undefined : fixed(places)
 }
 
 /** Puts a key's bytes into the scratch and gives their length. */

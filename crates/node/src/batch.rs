@@ -101,6 +101,27 @@ pub fn get_many(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     Ok(Value::Number(if full { -(needed as f64) } else { used as f64 }))
 }
 
+/// Puts values that all have one size into their places in the target, and counts them. A miss leaves its place as it was.
+pub fn get_many_fixed(call: &mut Call<'_>, bound: &Bound) -> Outcome {
+    let wrong = || Error::new(Code::InvalidArgument, "The size of a batch's values is missing.");
+    let size = call.size(3)?.filter(|&size| size > 0).ok_or_else(wrong)?;
+    let (keys, out) = keys_and_target(call)?;
+    let mut places = out.chunks_exact_mut(size);
+    let (mut count, mut misfit) = (0, false);
+    bound.handle.map()?.read_many(keys, |value| {
+        let Some(place) = places.next() else { return ControlFlow::Break(()) };
+        let Some(value) = value else { return ControlFlow::Continue(()) };
+        if value.len() != size {
+            misfit = true;
+            return ControlFlow::Break(());
+        }
+        place.copy_from_slice(value);
+        count += 1;
+        ControlFlow::Continue(())
+    })?;
+    Ok(Value::Number(if misfit { -1.0 } else { f64::from(count) }))
+}
+
 /// The values of the first keys as strings, as many as make one array; with the bytes of these keys as progress.
 pub fn get_many_texts(call: &mut Call<'_>, bound: &Bound) -> Outcome {
     let handle = &bound.handle;

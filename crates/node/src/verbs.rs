@@ -1,6 +1,6 @@
 //! The verbs of a map: arguments in, engine, result out.
 
-use crate::batch::{delete_many, get_many, get_many_texts, has_many, set_many};
+use crate::batch::{delete_many, get_many, get_many_fixed, get_many_texts, has_many, set_many};
 use crate::call::{Call, Failure, Outcome, Text, Value, bigint, buffer, function, number, object, string, text};
 use crate::handle::{Handle, Lane, VALUE_AT, argument};
 use crate::iteration::{cursor, text_cursor};
@@ -318,6 +318,7 @@ fn verbs(env: napi_env, handle: &Rc<Handle>, key: Lane, value: Lane) -> Result<n
             "increment"(2): increment,
             "getMany"(3): get_many,
             "getManyTexts"(3): get_many_texts,
+            "getManyFixed"(4): get_many_fixed,
             "hasMany"(3): has_many,
             "setMany"(4): set_many,
             "deleteMany"(2): delete_many,

@@ -394,7 +394,7 @@ impl Instance {
         self.flush()?;
         self.drain();
         self.medium.give_up_recycled();
-        Ok(())
+        self.shards.iter().try_for_each(Shard::fit_successor)
     }
 
     /// Frees what readers have left; `false`: some are still inside. Every shard is asked, also after one that waits.

@@ -227,6 +227,19 @@ impl Shard {
         tail.offset() + PREFAULT / 2 > done && done != usize::MAX
     }
 
+    /// The end of a `compact()`: a successor that was made for another tail is given up.
+    pub fn fit_successor(&self) -> Result<()> {
+        if !self.is_written() {
+            return Ok(());
+        }
+        let guard = crate::mem::enter();
+        let tail = self.tail();
+        if !self.wants_successor(tail, self.log.segment(tail.segment(), &guard)?.size()) {
+            self.log.drop_prepared();
+        }
+        Ok(())
+    }
+
     /// The background's part: the next segment, the next index file, the next pages of the tail.
     pub fn make_ahead(&self) -> Result<()> {
         if !self.is_written() {
