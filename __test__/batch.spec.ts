@@ -41,10 +41,8 @@ test('getManyInto puts integers into a typed array, leaves the places of misses,
     const into = new (Numbers as typeof Int32Array)(count + 5).fill(number(111))
     for (const keys of [Uint32Array.from({ length: count }, (_, i) => i), Array(count).keys()]) {
       t.is(map.getManyInto(keys, into.fill(number(111))), count / 2)
-      const expected = Array.from({ length: count + 5 }, (_, i) =>
-        number(i % 2 === 0 && i < count ? (i / 2) % 100 : 111),
-      )
-      t.deepEqual(Array.from(into), expected)
+      const expected = (i: number): number => number(i % 2 === 0 && i < count ? (i / 2) % 100 : 111)
+      t.true(into.every((found, i) => found === expected(i)))
     }
     t.is(map.getManyInto([], new (Numbers as typeof Int32Array)(0)), 0)
   }

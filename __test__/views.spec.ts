@@ -328,16 +328,15 @@ for (const views of modes) {
     leaveTail(map)
     const view = map.view('a')!
     t.deepEqual(Buffer.from(structuredClone(view.bytes)), content('a', 1000))
-    const cloned = map.view('a')!.bytes.buffer as ArrayBuffer
+    const { buffer } = view.bytes
     try {
-      structuredClone(cloned, { transfer: [cloned] })
+      structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
     } catch {
-      // Of the map's own memory Node 22 and later refuse it, Node 20 copies.
+      // Of the map's own memory Node 22 and later refuse it, Node 20 copies. A copy is anybody's to give away.
     }
     t.deepEqual(map.view('a')!.bytes, content('a', 1000))
-    const { buffer } = view.bytes
     const transfer = (buffer as ArrayBuffer & { transfer?: () => ArrayBuffer }).transfer
-    if (transfer !== undefined) {
+    if (transfer !== undefined && buffer.byteLength > 0) {
       const taken = transfer.call(buffer)
       t.is(view.bytes.length, 0)
       t.deepEqual(map.view('a')!.bytes, content('a', 1000))

@@ -48,6 +48,9 @@ function context(title, teardowns) {
       }
       return assert.fail('it does not throw')
     },
+    notThrows(/** @type {() => unknown} */ fn, /** @type {string | undefined} */ message) {
+      assert.doesNotThrow(fn, message)
+    },
     async throwsAsync(
       /** @type {Promise<unknown> | (() => Promise<unknown>)} */ what,
       /** @type {Expectation} */ wanted,
