@@ -5,6 +5,7 @@ mod common;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use common::{key, quiet, scratch, served, settle, value};
 use opendiskmap::{Map, Options};
@@ -130,6 +131,31 @@ fn where_nobody_else_compacts_the_writers_keep_the_log_little_above_the_bound() 
         assert!(log <= stats.log_bound + stats.log_bound / 4, "{stats:?}");
         measured.check("at rest");
     }
+}
+
+/// Threads in need make segments while the background makes some ahead, of files that were freed too.
+#[test]
+fn whoever_makes_segments_they_join_in_their_order() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    let map =
+        Map::open(&path, &Options { flush_interval: Some(Some(Duration::from_millis(10))), ..served(1) }).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let map = &map;
+            scope.spawn(move || {
+                for round in 0..30_000 {
+                    let number = thread * 1000 + round * 7919 % 1000;
+                    map.put(&key(number), &value(&key(number), round, 300)).unwrap();
+                }
+            });
+        }
+    });
+    map.close().unwrap();
+    // An open takes the chain to be in the order of its ids.
+    let map = Map::open(&path, &quiet(1)).unwrap();
+    assert_eq!(map.len(), 3000);
+    assert_eq!(map.iter().filter(Result::is_ok).count(), 3000);
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Log {
     pub fn make(&self, size: u64, pace: Pace) -> Result<Prepared> {
         if pace == Pace::Fast
             && size <= QUICK
-            && let Some(reused) = self.reuse(size, size)
+            && let Some(reused) = self.zeroed(size, size).and_then(|freed| self.reuse(freed))
         {
             return Ok(reused);
         }
@@ -112,17 +112,17 @@ impl Log {
     /// segment, or one that is given its pages; whoever needs it has it between two steps of that.
     pub fn make_ahead(&self, live: u64, pace: Pace) -> Result<()> {
         let size = self.next_size(live, 0);
-        // What takes milliseconds is done before the lock.
+        // What takes milliseconds is done before the lock. The id is taken under it: a call in need that makes a segment itself
+        // finds what was made before, and ids join in their order.
         let is_wanted = pace == Pace::Fast && self.prepared.lock().is_none();
-        let reused = if is_wanted { self.reuse(size, 0) } else { None };
+        let freed = if is_wanted { self.zeroed(size, 0) } else { None };
         let mut prepared = self.prepared.lock();
-        if prepared.is_some() {
-            if let Some(reused) = reused {
-                self.discard(reused);
-            }
-        } else if reused.is_some() {
-            *prepared = reused;
-        } else {
+        match freed {
+            Some((name, _)) if prepared.is_some() => self.medium.remove(&name),
+            Some(freed) => *prepared = self.reuse(freed),
+            None => {}
+        }
+        if prepared.is_none() {
             let made = self.make(size, pace)?;
             if pace == Pace::Slow {
                 made.region.prefault(0, MIN_SEGMENT as usize);
@@ -135,11 +135,16 @@ impl Log {
         Ok(())
     }
 
-    /// Makes a freed segment the next one, if there is one that is about as long, and no shorter than it has to be.
-    fn reuse(&self, size: u64, least: u64) -> Option<Prepared> {
+    /// A freed segment that is about as long as wanted, and no shorter than it has to be. What is behind a segment's tail is
+    /// zeros.
+    fn zeroed(&self, size: u64, least: u64) -> Option<(String, Region)> {
         let (name, mut region) = self.medium.recycled.take(size, least)?;
-        // What is behind a segment's tail is zeros.
         region.zero();
+        Some((name, region))
+    }
+
+    /// Makes it the next one.
+    fn reuse(&self, (name, region): (String, Region)) -> Option<Prepared> {
         let len = region.len();
         let spared = self.medium.spare.ensure(&self.medium, len as u64);
         let reused = spared.and_then(|()| self.become_segment(&name, region, len));

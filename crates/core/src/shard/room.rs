@@ -155,6 +155,12 @@ impl Shard {
             writer.high += 1;
         }
         let (size, filled) = (prepared.region.len() as u64, prepared.filled);
+        debug_assert!(
+            writer
+                .chain
+                .last()
+                .is_none_or(|&last| { self.log.entry(last, guard).is_ok_and(|entry| entry.id < prepared.id) })
+        );
         let segment = Segment::new(prepared.id, index, LogRegion::new(prepared.region, FIRST_RECORD), true, 0);
         self.log.publish(segment);
         let old_tail = self.page().load(head::TAIL);
