@@ -53,7 +53,7 @@ export interface CompactionEvent extends DiskMapEvent {
   readonly shard: number
 }
 
-/** A file was made, because the map grows. Values in files of their own do not count. */
+/** A file was made, because the map grows. Values in files of their own do not count, nor freed segments that become new ones. */
 export interface GrowthEvent extends DiskMapEvent {
   /** Milliseconds that it took. */
   readonly duration: number
