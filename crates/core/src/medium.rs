@@ -245,10 +245,15 @@ impl Medium {
         !names.is_empty()
     }
 
-    /// Makes a file with its blocks. Room that is kept for speed is given up before it fails.
+    /// Makes a file with its blocks.
     pub fn create_file(&self, name: &str, len: u64) -> io::Result<File> {
-        match self.dir.create_file(name, len) {
-            Err(error) if sys::is_full(&error) && self.give_up_recycled() => self.dir.create_file(name, len),
+        self.with_room(|| self.dir.create_file(name, len))
+    }
+
+    /// What takes room; what is kept for speed is given up before it fails.
+    pub fn with_room<T>(&self, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match make() {
+            Err(error) if sys::is_full(&error) && self.give_up_recycled() => make(),
             made => made,
         }
     }

@@ -51,11 +51,7 @@ impl Spare {
             return Ok(());
         }
         let began = medium.listeners.began();
-        let grown = match grow(medium, state.size, wanted) {
-            Err(error) if sys::is_full(&error) && medium.give_up_recycled() => grow(medium, state.size, wanted),
-            grown => grown,
-        };
-        match grown {
+        match medium.with_room(|| grow(medium, state.size, wanted)) {
             Ok(()) => {
                 *state = State { size: wanted, whole: wanted };
                 medium.listeners.tell(began, |duration| Event::Growth {
