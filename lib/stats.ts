@@ -40,7 +40,7 @@ export interface DiskMapStats {
   readonly indexBound: number
   /** How many tables the index has; each has 16 KiB. */
   readonly tables: number
-  /** How many slots those have, 1,020 each. An entry takes one. */
+  /** How many slots those have, 1,275 each. An entry takes one. */
   readonly slots: number
   /** Bytes of values above 256 KiB, which have files of their own; of those that are there, not of replaced ones. */
   readonly extentBytes: number

@@ -230,8 +230,7 @@ struct Listener {
 }
 
 impl Listener {
-    fn tell(&self, event: Event) {
-        let time = SystemTime::now();
+    fn tell(&self, time: SystemTime, event: Event) {
         self.events.push(Told { path: Arc::clone(&self.path), instance: self.instance, time, missed: 0, event });
     }
 }
@@ -248,7 +247,7 @@ impl Listeners {
         });
         list[at].handles += 1;
         if let Some(recovered) = recovered {
-            list[at].tell(Event::Recovery(recovered.clone()));
+            list[at].tell(SystemTime::now(), Event::Recovery(recovered.clone()));
         }
     }
 
@@ -273,7 +272,9 @@ impl Listeners {
     pub fn tell(&self, began: Option<Instant>, event: impl FnOnce(Duration) -> Event) {
         if let Some(began) = began {
             let event = event(began.elapsed());
-            self.list.lock().iter().for_each(|listener| listener.tell(event.clone()));
+            // One moment for all, so that what two threads were told can be told to be the same.
+            let time = SystemTime::now();
+            self.list.lock().iter().for_each(|listener| listener.tell(time, event.clone()));
         }
     }
 

@@ -237,9 +237,14 @@ fn place(path: &Path, kind: Kind, number: usize, at: usize) -> (String, u64, Opt
         }
         Kind::Slot => {
             let bytes = fs::read(path.join(index)).unwrap();
-            let slots: Vec<usize> =
-                (0..1020).map(|slot| table + 64 + slot * 16).filter(|&slot| word(&bytes, slot) > 1).collect();
-            (index.clone(), (slots[number % slots.len()] + at % 16) as u64, None)
+            // Five records of 8 bytes and five tags of 4 in each bucket.
+            let slot = |slot: usize| {
+                (table + 64 + slot / 5 * 64 + 40 + slot % 5 * 4, table + 64 + slot / 5 * 64 + slot % 5 * 8)
+            };
+            let tag = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+            let slots: Vec<_> = (0..1275).map(slot).filter(|&(at, _)| tag(at) > 1).collect();
+            let (tag, record) = slots[number % slots.len()];
+            (index.clone(), if at % 12 < 8 { record + at % 12 } else { tag + at % 12 - 8 } as u64, None)
         }
         // Prefix, depth, used and live.
         Kind::TableHeader => (index.clone(), (table + 8 + at % 24) as u64, None),

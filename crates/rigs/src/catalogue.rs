@@ -102,18 +102,19 @@ pub const CATALOGUE: &[Scenario] = &[
     Scenario {
         name: "table rewrite",
         prepare: |bench| {
-            // Live keys take a slot each; a put after a delete would take the deleted one's often.
-            bench.puts(0..889, 0, 8)?;
-            (12..889).try_for_each(|index| bench.run(Operation::Delete { index }))
+            // Live keys take a slot each; a put after a delete would take the deleted one's often. As many stay as one table may
+            // keep: a put finds a deleted one's slot in most buckets, and the first that does not finds the table full.
+            bench.puts(0..1113, 0, 8)?;
+            (620..1113).try_for_each(|index| bench.run(Operation::Delete { index }))
         },
-        script: |index| if index % 2 == 0 { put(1000 + index, 8) } else { Operation::Delete { index: 999 + index } },
+        script: |index| if index % 2 == 0 { put(1200 + index, 8) } else { Operation::Delete { index: 1199 + index } },
         shows: Shows::Intent(intent::TABLE),
         ..PLAIN
     },
     Scenario {
         name: "table split and doubling",
-        prepare: |bench| bench.puts(0..885, 0, 8),
-        script: |index| put(885 + index, 8),
+        prepare: |bench| bench.puts(0..1109, 0, 8),
+        script: |index| put(1109 + index, 8),
         shows: Shows::Intent(intent::TABLE),
         ..PLAIN
     },

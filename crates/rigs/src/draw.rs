@@ -26,11 +26,11 @@ pub fn draw(seed: u64) -> Drawn {
             5..10 => before.push(Operation::Flush),
             10..22 => before.extend((0..=random.below(6)).map(|_| Operation::Background)),
             22..27 => {
-                let (from, count) = (CROWD + random.below(600), random.below(500));
+                let (from, count) = (CROWD + random.below(900), random.below(600));
                 before.extend((from..from + count).map(|index| Operation::Put { index, version, length: 8 }));
             }
             27..31 => {
-                let (from, count) = (CROWD + random.below(600), random.below(500));
+                let (from, count) = (CROWD + random.below(900), random.below(600));
                 before.extend((from..from + count).map(|index| Operation::Delete { index }));
             }
             _ => before.push(change(&mut random, &mut version)),

@@ -5,9 +5,7 @@ use super::table::Table;
 use crate::Result;
 use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, file_len};
 use crate::layout::file::Kind;
-use crate::layout::table::{
-    DEPTH, EMPTY, PREFIX, SLOT, SLOT_COUNT, SLOTS, SUM, TOMBSTONE, TableRef, USED_LIVE, first_slot,
-};
+use crate::layout::table::{BUCKET_SLOTS, BUCKETS, DEPTH, PREFIX, SLOT_COUNT, SUM, TableRef, Tag, USED_LIVE, slot_at};
 use crate::layout::{head, names};
 use crate::mem::{Guard, Region};
 
@@ -101,25 +99,23 @@ impl Index {
             return wrong;
         }
         let (mut used, mut live) = (0, 0);
-        // Full slots in front of each, around the end.
-        let mut before = (0..SLOT_COUNT).rev().take_while(|&slot| table.slot(slot).0 != EMPTY).count();
-        for slot in 0..SLOT_COUNT {
-            let (hash, _) = table.slot(slot);
-            if hash == EMPTY {
-                before = 0;
-                continue;
-            }
-            used += 1;
-            if hash != TOMBSTONE {
-                live += 1;
-                let differs = self.prefix(hash) ^ table.prefix();
-                let is_ours = table.depth() == 0 || differs >> (64 - table.depth()) == 0;
-                let steps = (slot + SLOT_COUNT - first_slot(hash)) % SLOT_COUNT;
-                if !is_ours || steps > before {
-                    wrong.push(SLOTS + slot * SLOT);
+        let mut full_before = table.full_before(0);
+        for bucket in 0..BUCKETS {
+            let mut is_full = true;
+            for slot in bucket * BUCKET_SLOTS..(bucket + 1) * BUCKET_SLOTS {
+                let tag = table.tag(slot);
+                is_full &= tag != Tag::EMPTY;
+                used += u32::from(tag != Tag::EMPTY);
+                if tag.is_entry() {
+                    live += 1;
+                    let differs = tag.prefix() ^ table.prefix();
+                    let is_ours = table.depth() == 0 || differs >> (64 - table.depth()) == 0;
+                    if !is_ours || Table::looks(slot, tag) > full_before + 1 {
+                        wrong.push(slot_at(slot).0);
+                    }
                 }
             }
-            before += 1;
+            full_before = if is_full { full_before + 1 } else { 0 };
         }
         if (used, live) != (table.used(), table.live()) {
             wrong.push(USED_LIVE);
@@ -128,9 +124,9 @@ impl Index {
     }
 
     /// Where a slot stands, for the report.
-    pub fn slot_place(&self, reference: TableRef, table: Table<'_>, entry: (u64, u64)) -> (String, usize) {
+    pub fn slot_place(&self, reference: TableRef, table: Table<'_>, entry: (Tag, u64)) -> (String, usize) {
         let slot = (0..SLOT_COUNT).find(|&slot| table.slot(slot) == entry).unwrap_or(0);
-        (names::index(self.shard, reference.file as u32), reference.offset() + SLOTS + slot * SLOT)
+        (names::index(self.shard, reference.file as u32), reference.offset() + slot_at(slot).0)
     }
 
     /// Files of the index whose header does not verify. Under the shard's lock.

@@ -3,7 +3,7 @@
 use super::table::Table;
 use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, file_len};
 use crate::layout::file::Kind;
-use crate::layout::table::{FULL, MAX_TABLES, MIN_TABLES, TABLE, TableRef, index_len};
+use crate::layout::table::{FULL, MAX_TABLES, MIN_TABLES, TABLE, TableRef, Tag, index_len};
 use crate::layout::{head, names};
 use crate::medium::{Medium, Page};
 use crate::mem::{Bits, Guard, Region, Slots, enter};
@@ -83,6 +83,12 @@ impl Index {
     #[inline]
     pub fn prefix(&self, hash: u64) -> u64 {
         hash << self.medium.shard_bits
+    }
+
+    /// What the hash's slot shows of it.
+    #[inline]
+    pub fn tag(&self, hash: u64) -> Tag {
+        Tag::of(self.prefix(hash))
     }
 
     #[inline]

@@ -148,9 +148,9 @@ impl Index {
                 table
             }
         };
-        for (hash, record) in old.entries() {
-            let goes_high = split && self.prefix(hash) >> (63 - depth) & 1 == 1;
-            if goes_high { high } else { low }.fill(hash, record);
+        for (tag, record) in old.entries() {
+            let goes_high = split && tag.prefix() >> (63 - depth) & 1 == 1;
+            if goes_high { high } else { low }.fill(tag, record);
         }
         let page = self.page();
         // Mapped before the intent: what cannot be mapped must not stop the operation halfway.

@@ -7,11 +7,11 @@ use crate::layout::directory::{Root, SMALL_DEPTH, entries_at, entry_of};
 use crate::layout::head;
 use crate::layout::intent::{IndexIntent, Operation};
 use crate::layout::names;
-use crate::layout::table::{MAX_TABLES, MIN_TABLES, TableRef, index_len};
+use crate::layout::table::{MAX_TABLES, MIN_TABLES, TableRef, Tag, index_len};
 use crate::mem::Guard;
 
 /// A joined table is filled this far, so that the next inserts do not split it again.
-const JOIN_FILL: usize = 700;
+const JOIN_FILL: usize = 875;
 
 /// The index as it will be.
 struct Plan {
@@ -24,7 +24,7 @@ struct PlannedTable {
     prefix: u64,
     depth: u32,
     /// Hashes and records.
-    entries: Vec<(u64, u64)>,
+    entries: Vec<(Tag, u64)>,
 }
 
 /// The tables of new files, given as their numbers and how many each holds.
@@ -93,11 +93,11 @@ impl Index {
                 break;
             }
         }
-        let inside = |hash: u64| depth == 0 || (self.prefix(hash) ^ prefix) >> (64 - depth) == 0;
+        let inside = |tag: Tag| depth == 0 || (tag.prefix() ^ prefix) >> (64 - depth) == 0;
         let single = tables.len() == 1 && tables[0].depth() <= depth;
         if single || live <= JOIN_FILL {
             let found: Vec<_> =
-                tables.iter().flat_map(|table| table.entries()).filter(|&(hash, _)| inside(hash)).collect();
+                tables.iter().flat_map(|table| table.entries()).filter(|&(tag, _)| inside(tag)).collect();
             // One old table always fits one new one, whatever the fill.
             if single || found.len() <= JOIN_FILL {
                 plan.depth = plan.depth.max(depth);
@@ -124,8 +124,8 @@ impl Index {
             let reference = places.next().expect("a place for every planned table");
             let table = self.table(reference, guard)?;
             table.reset(*prefix, *depth);
-            for &(hash, record) in entries {
-                table.fill(hash, record);
+            for &(tag, record) in entries {
+                table.fill(tag, record);
             }
             for entry in self.entries_of(directory, root, *prefix, *depth)? {
                 directory.store(entries_at(plan.depth) + entry * 8, reference.word());

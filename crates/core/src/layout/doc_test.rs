@@ -11,7 +11,7 @@ use super::intent::{
 };
 use super::record::{self, Type};
 use super::segment::{self, RecordRef, SegmentId, State};
-use super::table::{self, TableRef};
+use super::table::{self, TableRef, Tag};
 use super::{head, names};
 use crate::sys::FileId;
 
@@ -74,7 +74,8 @@ fn the_documents_numbers_are_the_codes() {
             ("MAX_SEGMENT", segment::MAX_SEGMENT),
             ("MAX_SEGMENTS", segment::MAX_SEGMENTS as u64),
             ("TABLE", table::TABLE as u64),
-            ("SLOT_COUNT", table::SLOT_COUNT as u64),
+            ("BUCKETS", table::BUCKETS as u64),
+            ("BUCKET_SLOTS", table::BUCKET_SLOTS as u64),
             ("MIN_TABLES", table::MIN_TABLES as u64),
             ("MAX_TABLES", table::MAX_TABLES as u64),
             ("SMALL_DEPTH", directory::SMALL_DEPTH.into()),
@@ -279,7 +280,7 @@ fn the_documents_intents_are_the_codes() {
     let operations: Vec<(&str, u64)> = operations.iter().map(|(name, word)| (name.as_str(), *word)).collect();
     pairs("## Intents", 0, &operations);
     intent_fields!(
-        "**Record**", RecordIntent: record, length, slot, hash, old_hash, old_record, entries, seq, live, tail, used_live, new_segment_live,
+        "**Record**", RecordIntent: record, length, slot, tag, old_tag, old_record, entries, seq, live, tail, used_live, new_segment_live,
         new_segment_marks, old_segment_live, extents
     );
     intent_fields!("**Segment**", SegmentIntent: index, id, size, old_tail, predecessor, tail);
@@ -377,17 +378,27 @@ fn the_documents_tables_and_words_are_the_codes() {
             (table::DEPTH, 8, "depth"),
             (table::USED_LIVE, 8, "used and live"),
             (table::NEXT, 8, "next"),
-            (table::NEXT + 8, table::SLOTS - table::NEXT - 8, "reserved"),
-            (table::SLOTS, table::SLOT_COUNT * table::SLOT, "slots"),
+            (table::NEXT + 8, table::FIRST_BUCKET - table::NEXT - 8, "reserved"),
+            (table::FIRST_BUCKET, table::BUCKETS * table::BUCKET, "buckets"),
         ],
     );
-    fields("## Index files and tables", 1, &[(0, 8, "hash"), (8, 8, "record")]);
-    assert_eq!((table::EMPTY, table::TOMBSTONE), (0, 1));
-    assert_eq!(table::SLOTS + table::SLOT_COUNT * table::SLOT, table::TABLE);
+    let tags_end = table::TAGS + table::BUCKET_SLOTS * 4;
+    fields(
+        "## Index files and tables",
+        1,
+        &[
+            (0, table::TAGS, "records"),
+            (table::TAGS, table::BUCKET_SLOTS * 4, "tags"),
+            (tags_end, table::BUCKET - tags_end, "reserved"),
+        ],
+    );
+    assert_eq!(table::slot_at(7), (table::FIRST_BUCKET + 64 + 40 + 8, table::FIRST_BUCKET + 64 + 16));
+    assert_eq!((Tag::EMPTY, Tag::TOMBSTONE), (Tag(0), Tag(1)));
+    assert_eq!(table::FIRST_BUCKET + table::BUCKETS * table::BUCKET, table::TABLE);
 
     let field = |word: &str, low: u32, high: u32| [word.to_owned(), format!("{low}–{high}")];
     let low_bits = |word: u64| word.trailing_ones();
-    let all_slots = slot_word(0, 1023);
+    let all_slots = slot_word(0, 2047);
     let code = [
         field("record reference", 0, low_bits(RecordRef::new(0, ((1 << 40) - 1) << 3).0) - 1),
         field("record reference", RecordRef::new(1, 0).0.trailing_zeros(), 63),
@@ -402,7 +413,7 @@ fn the_documents_tables_and_words_are_the_codes() {
     ];
     assert_eq!(columns::<2>("## Words", 0), code);
     assert_eq!(TableRef { file: 2, number: 3 }.word(), 1 + (2 * 65536 + 3));
-    assert_eq!(slot_place(all_slots), (0, 1023));
+    assert_eq!(slot_place(all_slots), (0, 2047));
 }
 
 /// The bytes of an example, `hex NAME` in the document.
@@ -482,8 +493,11 @@ fn golden_checkpoint_intent_and_slot_are_read_and_written() {
     assert_eq!((Operation::from_word(read[0]), RecordIntent::decode(&read)), (Some(Operation::Put), intent));
 
     let record = RecordRef::new(1, segment::FIRST_RECORD);
-    same("slot", &bytes(&[KEYS.hash(b"key"), record.0]));
+    // In a map of four shards.
+    let tag = Tag::of(KEYS.hash(b"key") << 2);
+    same("slot", &[&bytes(&[record.0])[..], &tag.0.to_le_bytes()].concat());
     let golden = example("slot");
-    let read = RecordRef(super::get_u64(&golden, 8));
-    assert_eq!((super::get_u64(&golden, 0), read.segment(), read.offset()), (KEYS.hash(b"key"), 1, 64));
+    let read = RecordRef(super::get_u64(&golden, 0));
+    assert_eq!((super::get_u32(&golden, 8), read.segment(), read.offset()), (tag.0, 1, 64));
+    pairs("The search for it begins", 0, &[("bucket", tag.bucket())]);
 }

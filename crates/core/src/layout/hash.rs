@@ -4,8 +4,6 @@ use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Two hashes mean something in a slot: 0 is empty, 1 is a tombstone.
-const RESERVED_HASHES: u64 = 2;
 /// The body checksum shares a word with the record's type.
 pub(crate) const BODY_SUM_BITS: u32 = 56;
 
@@ -18,13 +16,12 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// SipHash-1-3 of the key's bytes, moved off the two reserved values.
+    /// SipHash-1-3 of the key's bytes.
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {
         let mut hasher = SipHasher13::new_with_key(&self.hash);
         hasher.write(key);
-        let hash = hasher.finish();
-        if hash < RESERVED_HASHES { hash + RESERVED_HASHES } else { hash }
+        hasher.finish()
     }
 
     /// XXH3 of the key, and with that as its seed of the value: key and value need not lie together in memory.

@@ -86,9 +86,9 @@ intent! {
         length,
         /// Table reference and slot number; see `slot_word`.
         slot,
-        hash,
-        /// The slot's words before.
-        old_hash,
+        tag,
+        /// What the slot held before.
+        old_tag,
         old_record,
         entries,
         seq,
@@ -157,7 +157,7 @@ intent! {
     }
 }
 
-const SLOT_BITS: u32 = 10;
+const SLOT_BITS: u32 = 11;
 
 /// A slot's place in one word.
 pub(crate) const fn slot_word(table: u64, slot: usize) -> u64 {
@@ -187,6 +187,6 @@ mod tests {
 
     #[test]
     fn a_slots_place_fits_a_word() {
-        assert_eq!(slot_place(slot_word((1 << 40) + 1, 1019)), ((1 << 40) + 1, 1019));
+        assert_eq!(slot_place(slot_word((1 << 40) + 1, 1274)), ((1 << 40) + 1, 1274));
     }
 }

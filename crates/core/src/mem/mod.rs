@@ -3,6 +3,7 @@
 #[cfg(not(loom))]
 mod bits;
 pub(crate) mod epoch;
+mod lanes;
 #[cfg(not(loom))]
 mod log_region;
 #[cfg(all(test, loom))]
@@ -23,6 +24,7 @@ pub(crate) mod trace;
 pub(crate) use bits::Bits;
 #[cfg(not(loom))]
 pub(crate) use epoch::{Guard, READERS, Stamp, enter, guarded};
+pub(crate) use lanes::equal_lanes;
 #[cfg(not(loom))]
 pub(crate) use log_region::LogRegion;
 #[cfg(not(loom))]

@@ -6,7 +6,7 @@ use crate::layout::head;
 use crate::layout::intent::{Operation, RecordIntent, slot_place};
 use crate::layout::record::Header;
 use crate::layout::segment::RecordRef;
-use crate::layout::table::TableRef;
+use crate::layout::table::{SLOT_COUNT, TableRef, Tag};
 use crate::mem::Guard;
 use crate::rules::{Rule, holds};
 
@@ -105,13 +105,13 @@ impl Shard {
         let (table, slot) = slot_place(intent.slot);
         let table = TableRef::from_word(table).ok_or_else(|| self.damage("an intent names no table"))?;
         let table = self.index.table(table, guard)?;
-        if slot >= crate::layout::table::SLOT_COUNT {
+        if slot >= SLOT_COUNT {
             return Err(self.damage("an intent names a slot beyond its table"));
         }
         table.unsum();
         match operation {
             Operation::Delete => table.bury_slot(slot),
-            _ => table.set_slot(slot, intent.hash, intent.record),
+            _ => table.set_slot(slot, Tag(intent.tag as u32), intent.record),
         }
         table.set_used_live(intent.used_live);
         Ok(())

@@ -344,12 +344,13 @@ impl Shard {
         let tail = self.tail();
         let page = self.page();
         let gained = length as u64;
+        let tag = self.index.tag(hash).0.into();
         let intent = RecordIntent {
             record: tail.0,
             length: gained,
             slot,
-            hash,
-            old_hash: hash,
+            tag,
+            old_tag: tag,
             old_record: record.place.0,
             entries: page.load(head::ENTRIES),
             // The sequence number stays: of two equal ones either will do, and the highest wins.
@@ -385,7 +386,7 @@ impl Shard {
     /// The slot that names exactly this record, and its table's counts.
     fn slot_of(&self, hash: u64, record: &Record<'_>, guard: &Guard) -> Result<Option<(u64, u64)>> {
         let Some(place) = self.index.resolve(hash, guard)? else { return Ok(None) };
-        let probe = place.table.probe(hash, |found| Ok::<_, crate::Error>(found == record.place.0))?;
+        let probe = place.table.probe(self.index.tag(hash), |found| Ok::<_, crate::Error>(found == record.place.0))?;
         let Probe::Live { slot, .. } = probe else { return Ok(None) };
         let used_live = u64::from(place.table.used()) << 32 | u64::from(place.table.live());
         Ok(Some((slot_word(place.reference.word(), slot), used_live)))

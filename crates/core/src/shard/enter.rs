@@ -6,7 +6,7 @@ use crate::index::{Place, Probe, Queue};
 use crate::layout::extent::VALUE_AT;
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, RecordRef};
-use crate::layout::table::{EMPTY, FULL};
+use crate::layout::table::{FULL, SLOT_COUNT, Tag};
 use crate::layout::{head, names};
 use crate::log::{Record, extent};
 use crate::mem::{Guard, enter};
@@ -188,9 +188,9 @@ impl Shard {
     fn drop_buried(&self, guard: &Guard) -> Result<()> {
         self.index.each_table(guard, |table| {
             let mut live = table.live();
-            for slot in 0..crate::layout::table::SLOT_COUNT {
-                let (hash, record) = table.slot(slot);
-                if hash > crate::layout::table::TOMBSTONE && record & BURIED != 0 {
+            for slot in 0..SLOT_COUNT {
+                let (tag, record) = table.slot(slot);
+                if tag.is_entry() && record & BURIED != 0 {
                     table.bury_slot(slot);
                     live -= 1;
                 }
@@ -256,12 +256,14 @@ impl Entering<'_> {
         for (place, &(hash, _)) in places.iter_mut().zip(group) {
             let found = self.shard.index.resolve(hash, guard)?;
             let found = found.ok_or_else(|| self.shard.damage("the new index has no directory"))?;
-            found.table.prefetch(hash, false);
+            found.table.prefetch(self.shard.index.tag(hash), false);
             *place = Some(found);
         }
         for (place, &(hash, word)) in places.iter().flatten().zip(group) {
-            // A slot of this hash is most likely one of this key: its record is compared, and so is this one.
-            if let Probe::Live { record, .. } = place.table.probe(hash, |_| Ok::<_, Error>(true))? {
+            // A slot of this tag is most likely one of this key: its record is compared, and so is this one.
+            if let Probe::Live { record, .. } =
+                place.table.probe(self.shard.index.tag(hash), |_| Ok::<_, Error>(true))?
+            {
                 for word in [record, word] {
                     self.shard.log.prefetch(RecordRef(word & !BURIED), guard);
                 }
@@ -277,9 +279,9 @@ impl Entering<'_> {
 
     /// `false`: the table is full.
     fn enter_record(&self, place: &Place<'_>, hash: u64, word: u64, tally: &mut Tally, guard: &Guard) -> Result<bool> {
-        let table = place.table;
+        let (table, tag) = (place.table, self.shard.index.tag(hash));
         let mut equal = None;
-        let probe = table.probe(hash, |found| {
+        let probe = table.probe(tag, |found| {
             let (record, other) = (self.record(word, guard)?, self.record(found, guard)?);
             let same = other.key() == record.key();
             if same {
@@ -292,12 +294,12 @@ impl Entering<'_> {
                 if self.rank(&record) < self.rank(&other) {
                     tally.count(&record, -1);
                 } else {
-                    table.set_slot(slot, hash, word);
+                    table.set_slot(slot, tag, word);
                     tally.count(&other, -1);
                 }
             }
-            (Probe::Vacant { slot: Some(slot), hash: EMPTY }, _) if table.used() < FULL => {
-                table.set_slot(slot, hash, word);
+            (Probe::Vacant { slot: Some(slot), tag: Tag::EMPTY }, _) if table.used() < FULL => {
+                table.set_slot(slot, tag, word);
                 table.set_used_live((u64::from(table.used()) + 1) << 32 | (u64::from(table.live()) + 1));
             }
             _ => return Ok(false),

@@ -270,7 +270,7 @@ impl Shard {
         let _writer = self.writer.read();
         let Ok(Some(place)) = self.index.resolve(hash, &guard) else { return true };
         let mut named = false;
-        let probed = place.table.probe(hash, |record| {
+        let probed = place.table.probe(self.index.tag(hash), |record| {
             let record = self.log.record(crate::layout::segment::RecordRef(record), &guard)?;
             named |= record.extent().is_some_and(|extent| extent.id == id);
             Ok::<_, crate::Error>(false)

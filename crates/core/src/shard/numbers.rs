@@ -7,7 +7,7 @@ use crate::mem::enter;
 use std::sync::atomic::Ordering;
 
 /// Index and directory files may take this much for each entry of the shard's peak, and this much besides.
-const INDEX_PER_ENTRY: u64 = 48;
+const INDEX_PER_ENTRY: u64 = 40;
 const INDEX_BESIDES: u64 = 128 << 10;
 
 /// One shard's part of the map's numbers; see `Stats` for their meaning.
@@ -103,17 +103,18 @@ impl Shard {
 
 #[cfg(test)]
 impl Shard {
-    /// Slots that searches for all keys look at together, and the tables that they are in.
+    /// Buckets that searches for all keys look into together, and the tables that they are in.
     pub fn search_lengths(&self) -> (u64, u64) {
-        use crate::layout::table::{SLOT_COUNT, TOMBSTONE, first_slot};
+        use crate::index::table::Table;
+        use crate::layout::table::SLOT_COUNT;
         let guard = crate::mem::enter();
         let (mut looks, mut tables) = (0, 0);
         let counted = self.index.each_table(&guard, |table| {
             tables += 1;
             for slot in 0..SLOT_COUNT {
-                let (hash, _) = table.slot(slot);
-                if hash > TOMBSTONE {
-                    looks += ((slot + SLOT_COUNT - first_slot(hash)) % SLOT_COUNT) as u64 + 1;
+                let tag = table.tag(slot);
+                if tag.is_entry() {
+                    looks += Table::looks(slot, tag) as u64;
                 }
             }
         });

@@ -82,7 +82,7 @@ impl Shard {
     pub fn look_ahead<'g>(&'g self, hash: u64, for_change: bool, guard: &'g Guard) -> Hint<'g> {
         let place = self.index.resolve(hash, guard).ok().flatten();
         if let Some(place) = &place {
-            place.table.prefetch(hash, for_change);
+            place.table.prefetch(self.index.tag(hash), for_change);
         }
         Hint(place)
     }
@@ -91,7 +91,8 @@ impl Shard {
     #[inline]
     pub fn prefetch_record(&self, hint: &Hint<'_>, hash: u64, guard: &Guard) {
         if let Some(place) = hint.0
-            && let Ok(Probe::Live { record, .. }) = place.table.probe(hash, |_| Ok::<_, Infallible>(true))
+            && let Ok(Probe::Live { record, .. }) =
+                place.table.probe(self.index.tag(hash), |_| Ok::<_, Infallible>(true))
         {
             self.log.prefetch(RecordRef(record), guard);
         }
@@ -117,7 +118,7 @@ impl Shard {
     fn attempt<'g>(&'g self, place: &Place<'g>, hash: u64, key: &[u8], guard: &'g Guard) -> Option<Option<Record<'g>>> {
         let mut found = None;
         // An error may come of a race as well as of damage: at the lock it shows which.
-        match place.table.probe(hash, |record| self.is_key(record, key, &mut found, guard)).ok()? {
+        match place.table.probe(self.index.tag(hash), |record| self.is_key(record, key, &mut found, guard)).ok()? {
             Probe::Live { .. } => {}
             Probe::Vacant { .. } => found = None,
         }
@@ -168,12 +169,12 @@ impl Shard {
     fn plain_lookup<'g>(&'g self, hash: u64, key: &[u8], guard: &'g Guard) -> Result<Option<Record<'g>>> {
         let mut found = None;
         if let Some(place) = self.index.resolve(hash, guard)? {
-            place.table.probe(hash, |record| self.is_key(record, key, &mut found, guard))?;
+            place.table.probe(self.index.tag(hash), |record| self.is_key(record, key, &mut found, guard))?;
         }
         Ok(found)
     }
 
-    /// Whether a slot with the key's hash names the key's record, which it leaves in `found`.
+    /// Whether a slot with the key's tag names the key's record, which it leaves in `found`.
     #[inline(always)]
     pub(super) fn is_key<'g>(
         &'g self,
@@ -221,7 +222,7 @@ impl Shard {
         };
         self.index.check_place(&place, hash)?;
         let mut found = None;
-        let probe = place.table.probe(hash, |record| self.is_key(record, key, &mut found, guard))?;
+        let probe = place.table.probe(self.index.tag(hash), |record| self.is_key(record, key, &mut found, guard))?;
         Ok(Some((place, probe, found)))
     }
 

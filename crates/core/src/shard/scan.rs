@@ -14,8 +14,8 @@ const PORTION: usize = 256 << 10;
 /// Records whose cache misses overlap: they lie all over the log.
 const AHEAD: usize = 16;
 
-/// How far an iteration of one shard has come: all hashes below this prefix are done. Tables may split and join between
-/// two steps; hashes do not move, so each key that stays is met exactly once.
+/// How far an iteration of one shard has come: all tags below this prefix are done. Tables may split and join between two
+/// steps; a key's tag stays the same, so each key that stays is met exactly once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     prefix: u64,
@@ -84,22 +84,18 @@ impl Shard {
         let Some(place) = self.index.resolve(from.prefix >> bits, guard)? else { return Ok(None) };
         self.index.check_place(&place, from.prefix >> bits)?;
         let (table, depth) = (place.table, place.table.depth());
-        let mut entries: Vec<(u64, u64)> = table
-            .entries()
-            .map(|(hash, record)| (self.index.prefix(hash), record))
-            .filter(|&(prefix, _)| prefix >= from.prefix)
-            .collect();
+        let mut entries: Vec<_> = table.entries().filter(|(tag, _)| tag.prefix() >= from.prefix).collect();
         entries.sort_unstable();
         let mut rest = entries.as_slice();
         let mut full = false;
         let mut ahead = entries.iter().map(|&(_, place)| RecordRef(place));
         ahead.by_ref().take(AHEAD).for_each(|place| self.log.prefetch(place, guard));
-        while let Some(&(prefix, _)) = rest.first() {
+        while let Some(&(tag, _)) = rest.first() {
             if full {
-                return Ok(Some(Position { prefix }));
+                return Ok(Some(Position { prefix: tag.prefix() }));
             }
-            // Equal hashes go together: a position stands between hashes.
-            let equal = rest.partition_point(|&(other, _)| other == prefix);
+            // Equal tags go together: a position stands between tags.
+            let equal = rest.partition_point(|&(other, _)| other == tag);
             for &(_, place) in &rest[..equal] {
                 if let Some(place) = ahead.next() {
                     self.log.prefetch(place, guard);

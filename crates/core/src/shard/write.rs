@@ -10,7 +10,7 @@ use crate::layout::head;
 use crate::layout::intent::{Operation, RecordIntent, slot_word};
 use crate::layout::record::{Header, MAX_SEQ, Type};
 use crate::layout::segment::{RecordRef, SegmentId};
-use crate::layout::table::{EMPTY, FULL};
+use crate::layout::table::{FULL, Tag};
 use crate::log::{Record, extent};
 use crate::mem::{Guard, enter};
 use crate::{Code, Error, Result};
@@ -73,13 +73,16 @@ impl Shard {
         let length = header.len(self.align());
         // Room comes first: making it may move records, and with them what a search found.
         self.make_room(&mut writer, length, Purpose::Put, guard)?;
-        let (place, slot, hash_before, old) = loop {
+        let tag = self.index.tag(hash);
+        let (place, slot, tag_before, old) = loop {
             let (place, probe, old) = self.probe_repaired(hint, hash, key, &mut writer, guard)?;
             if !meets(expect, &old) {
                 return Ok((Change::Lost, None));
             }
             match probe {
-                Probe::Vacant { slot: Some(slot), hash: before } if before != EMPTY || place.table.used() < FULL => {
+                Probe::Vacant { slot: Some(slot), tag: before }
+                    if before != Tag::EMPTY || place.table.used() < FULL =>
+                {
                     break (place, slot, before, None);
                 }
                 Probe::Vacant { .. } => match self.rewrite_table(&place, &mut writer, guard) {
@@ -90,7 +93,7 @@ impl Shard {
                     }
                     rewritten => rewritten?,
                 },
-                Probe::Live { slot, .. } => break (place, slot, hash, old),
+                Probe::Live { slot, .. } => break (place, slot, tag, old),
             }
         };
         let page = self.page();
@@ -99,11 +102,11 @@ impl Shard {
         let (used, live) = (place.table.used(), place.table.live());
         let mut intent = self.intent(&writer, length, old.as_ref(), guard)?;
         intent.slot = slot_word(place.reference.word(), slot);
-        intent.hash = hash;
-        intent.old_hash = hash_before;
+        intent.tag = tag.0.into();
+        intent.old_tag = tag_before.0.into();
         intent.entries = page.load(head::ENTRIES) + u64::from(is_new);
         intent.used_live =
-            u64::from(used + u32::from(hash_before == EMPTY)) << 32 | u64::from(live + u32::from(is_new));
+            u64::from(used + u32::from(tag_before == Tag::EMPTY)) << 32 | u64::from(live + u32::from(is_new));
         intent.live += length as u64;
         intent.new_segment_live += length as u64;
         if old.is_some_and(|old| old.place.segment() == tail.segment()) {
@@ -156,8 +159,8 @@ impl Shard {
         let page = self.page();
         let mut intent = self.intent(&writer, length, Some(&old), guard)?;
         intent.slot = slot_word(place.reference.word(), slot);
-        intent.hash = hash;
-        intent.old_hash = hash;
+        intent.tag = self.index.tag(hash).0.into();
+        intent.old_tag = intent.tag;
         intent.entries = page.load(head::ENTRIES) - 1;
         intent.used_live = u64::from(place.table.used()) << 32 | u64::from(place.table.live() - 1);
         intent.new_segment_marks += length as u64;

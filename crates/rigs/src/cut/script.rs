@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::random::Random;
 
 /// Enough for tables to split.
-const KEYS: usize = 900;
+const KEYS: usize = 1150;
 /// Nearly every call goes to these, so that compaction has work all the time.
 const HOT: usize = 90;
 /// The most threads of a life.

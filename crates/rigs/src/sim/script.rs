@@ -81,11 +81,12 @@ impl Script {
             shards: if crowd { 1 } else { shards },
             capacity: (weight(&[0, 0, 0, 0, 0, 1]) == 1)
                 .then(|| Capacity { entries: weight(&[1, 100]) as u64, bytes: 0 }),
-            calls: if crowd { 1100 } else { weight(if churn { &[300] } else { &[8, 20, 50, 120] }) },
+            calls: if crowd { 1400 } else { weight(if churn { &[300] } else { &[8, 20, 50, 120] }) },
             beside_flush: weight(&[0, 1]) == 1,
             full: weight(&[0, 10, 30]),
             keys: if crowd { 1400 } else { weight(&[2, 5, 12, 30]) },
-            cold: weight(&[0, 0, 4, 20]),
+            // A crowd fills a table nearly at once, so that the draws behind it split it.
+            cold: if crowd { 1050 } else { weight(&[0, 0, 4, 20]) },
             lengths,
             extents: if crowd { 0 } else { weight(&[0, 0, 0, 0, 3]) },
             puts: weight(&[40, 60]),

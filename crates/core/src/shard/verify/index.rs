@@ -5,6 +5,7 @@ use crate::layout::head;
 use crate::layout::names;
 use crate::layout::record::HEADER;
 use crate::layout::segment::{ENTRY_LIVE, RecordRef, State, entry_place};
+use crate::layout::table::Tag;
 use crate::mem::{Guard, enter};
 use crate::shard::Shard;
 use crate::{Code, Result};
@@ -80,7 +81,7 @@ impl Check<'_> {
         let guard = enter();
         let index = &self.shard.index;
         if let Ok(Some(place)) = index.resolve(at >> self.shard.medium.shard_bits, &guard) {
-            for (_, word) in place.table.entries().filter(|&(hash, _)| index.prefix(hash) >= at).take(1024) {
+            for (_, word) in place.table.entries().filter(|(tag, _)| tag.prefix() >= at).take(1024) {
                 let place = RecordRef(word);
                 if let Ok(segment) = self.shard.log.segment(place.segment(), &guard) {
                     std::hint::black_box(
@@ -112,28 +113,28 @@ impl Check<'_> {
             watch.blurred |= shard.index.root().is_some();
             return Ok(done(watch, run.next));
         };
-        let mut entries: Vec<(u64, u64, u64)> = table
+        let mut entries: Vec<(Tag, u64)> = table
             .entries()
-            .map(|(hash, word)| (shard.index.prefix(hash), hash, word))
-            .filter(|&(prefix, ..)| prefix >= at && run.next.is_none_or(|next| prefix < next))
+            .filter(|(tag, _)| tag.prefix() >= at && run.next.is_none_or(|next| tag.prefix() < next))
             .collect();
         entries.sort_unstable();
         let mut clock = Clock::start();
         let mut rest = entries.as_slice();
-        while let Some(&(prefix, ..)) = rest.first() {
-            // Equal prefixes go together: a position stands between hashes.
-            let equal = rest.partition_point(|&(other, ..)| other == prefix);
-            for (nth, &(_, hash, word)) in rest[..equal].iter().enumerate() {
+        while let Some(&(tag, _)) = rest.first() {
+            // Equal tags go together: a position stands between tags.
+            let equal = rest.partition_point(|&(other, _)| other == tag);
+            for (nth, &entry) in rest[..equal].iter().enumerate() {
                 let twins = &rest[..nth];
-                if !self.slot(hash, word, twins, watch, guard)? {
-                    let (file, offset) = shard.index.slot_place(reference, table, (hash, word));
+                if !self.slot(entry, twins, watch, guard)? {
+                    let (file, offset) = shard.index.slot_place(reference, table, entry);
                     self.damaged(file, offset, None);
                 }
             }
             rest = &rest[equal..];
-            if let Some(&(next, ..)) = rest.first()
+            if let Some(&(next, _)) = rest.first()
                 && clock.is_over()
             {
+                let next = next.prefix();
                 watch.walked = Some(next);
                 return Ok(Step::Within(next));
             }
@@ -141,12 +142,11 @@ impl Check<'_> {
         Ok(done(watch, run.next))
     }
 
-    /// `false`: the slot does not lead to the record of a key with its hash, or to a key's second one.
+    /// `false`: the slot does not lead to the record of a key with its tag, or to a key's second one.
     fn slot(
         &mut self,
-        hash: u64,
-        word: u64,
-        twins: &[(u64, u64, u64)],
+        (tag, word): (Tag, u64),
+        twins: &[(Tag, u64)],
         watch: &mut Watch,
         guard: &Guard,
     ) -> Result<bool> {
@@ -179,16 +179,14 @@ impl Check<'_> {
         watch.live += record.len() as u64;
         watch.extents += record.extent_len();
         *watch.segments.entry(place.segment()).or_default() += record.len() as u64;
-        let is_twin = twins.iter().any(|&(_, other, word)| {
-            other == hash
-                && shard.log.segment(RecordRef(word).segment(), guard).is_ok_and(|segment| {
-                    segment
-                        .headed(RecordRef(word).offset(), shard.align(), keys)
-                        .is_some_and(|other| other.key() == record.key())
-                })
+        let is_twin = twins.iter().any(|&(_, word)| {
+            shard.log.segment(RecordRef(word).segment(), guard).is_ok_and(|segment| {
+                let twin = segment.headed(RecordRef(word).offset(), shard.align(), keys);
+                twin.is_some_and(|twin| twin.key() == record.key())
+            })
         });
         // Where the body is damaged the key may be, and that has been told.
-        Ok((keys.hash(record.key()) == hash || in_hole) && !is_twin)
+        Ok((shard.index.tag(keys.hash(record.key())) == tag || in_hole) && !is_twin)
     }
 
     /// At the end of the walk, under the lock: the counters must say what was counted.

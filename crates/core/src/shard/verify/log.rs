@@ -145,7 +145,7 @@ impl Check<'_> {
             let _writer = shard.writer.read();
             let place = shard.index.resolve(hash, guard).ok().flatten();
             let wanted = RecordRef::new(segment.index, at).0;
-            place.is_some_and(|place| place.table.entries().any(|slot| slot == (hash, wanted)))
+            place.is_some_and(|place| place.table.entries().any(|slot| slot == (shard.index.tag(hash), wanted)))
         });
         self.damaged(self.segment_name(segment.id), at, key.as_deref());
         self.holes.push(Hole { id: segment.id, from: at, to: next });
@@ -399,7 +399,7 @@ fn standing(shard: &Shard, hash: u64, record: &Record<'_>, guard: &Guard) -> Sta
     let Ok(place) = shard.index.resolve(hash, guard) else { return Standing::Unknown };
     let Some(place) = place else { return Standing::Absent };
     let mut standing = Standing::Absent;
-    let probe = place.table.probe(hash, |word| {
+    let probe = place.table.probe(shard.index.tag(hash), |word| {
         if word == record.place.0 {
             standing = Standing::Named;
             return Ok(true);

@@ -5,6 +5,7 @@ use crate::Result;
 use crate::layout::head;
 use crate::layout::intent::{Operation, RecordIntent};
 use crate::layout::segment::RecordRef;
+use crate::layout::table::Tag;
 use crate::mem::Guard;
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 /// that part is added under the same lock.
 #[derive(Debug, Default)]
 pub(in crate::shard) struct Watch {
-    /// Hashes with a prefix below this are counted; `None`: all are.
+    /// Tags with a prefix below this are counted; `None`: all are.
     pub walked: Option<u64>,
     pub entries: u64,
     pub live: u64,
@@ -47,7 +48,7 @@ impl Shard {
         guard: &Guard,
     ) -> Result<()> {
         let Some(watch) = &mut writer.watch else { return Ok(()) };
-        let is_walked = watch.walked.is_none_or(|walked| self.index.prefix(intent.hash) < walked);
+        let is_walked = watch.walked.is_none_or(|walked| Tag(intent.tag as u32).prefix() < walked);
         if operation == Operation::MoveMark || !is_walked {
             return Ok(());
         }
