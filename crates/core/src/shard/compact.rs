@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// A step holds the lock no longer than this, and ends sooner when a call waits for the lock.
 const STEP: Duration = Duration::from_micros(50);
-/// Records between two looks at the clock, and at who waits.
+/// Records between two looks at the clock.
 const BATCH: usize = 16;
 /// Changes between two helpings of a writer, a batch each: it looks at twice as many records as it writes. The emptiest
 /// segments are half dead at least where the log is above its bound, so that it frees what it takes.
@@ -88,11 +88,8 @@ impl Shard {
             return Ok(Progress::Idle);
         }
         let guard = enter();
-        let mut writer = self.lock()?;
-        let progress = self.compact_under(&mut writer, effort, &guard);
-        // Whoever unlocks is the first to lock again, unless it hands the lock to who waits.
-        writer.bump();
-        self.checked(progress)
+        let mut writer = self.lock_to_compact()?;
+        self.checked(self.compact_under(&mut writer, effort, &guard))
     }
 
     fn compact_under(&self, writer: &mut Locked<'_>, effort: Effort, guard: &Guard) -> Result<Progress> {
@@ -242,9 +239,13 @@ impl Shard {
             for _ in 0..BATCH {
                 let Some(victim) = writer.victim else { return Ok(()) };
                 self.empty_one(writer, victim, may_grow, guard)?;
+                // A writer that helps goes on: its debt would else stay.
+                if time > Duration::ZERO && self.is_waited_for() {
+                    return Ok(());
+                }
             }
             // A trace is to be the same whatever the clock says.
-            if self.is_waited_for() || started.elapsed() >= time || trace::is_on() {
+            if started.elapsed() >= time || trace::is_on() {
                 return Ok(());
             }
         }

@@ -6,6 +6,7 @@ mod compact;
 mod enter;
 mod erase;
 mod fixup;
+mod lock;
 mod note;
 mod numbers;
 mod pin;
@@ -30,6 +31,7 @@ pub(crate) use snapshot::{Frozen, Snapshot};
 pub(crate) use verify::Findings;
 pub(crate) use write::{Body, Change, Changed, Expect};
 
+use self::lock::{Locked, Turns};
 use crate::events::Doing;
 use crate::index::{Index, Queue};
 use crate::layout::checkpoint::Checkpoint;
@@ -41,7 +43,7 @@ use crate::log::{Log, Meter, Segment};
 use crate::medium::{Medium, Page};
 use crate::mem::{Guard, READERS, Retired, Stamp, enter};
 use crate::{Code, Error, Result, sys};
-use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
@@ -71,7 +73,7 @@ pub(crate) struct Shard {
     log: Log,
     writer: RwLock<Writer>,
     /// Calls that wait for the lock. A hint: compaction ends its step for them.
-    waiting: AtomicUsize,
+    turns: Turns,
     extents: Mutex<Extents>,
     /// Up to here the tail's pages were brought in, as a tail reference; the background moves it on.
     prefaulted: AtomicUsize,
@@ -147,7 +149,7 @@ impl Shard {
             medium,
             writer: RwLock::new(Writer::default()),
             extents: Mutex::new(Extents::default()),
-            waiting: AtomicUsize::new(0),
+            turns: Turns::default(),
             prefaulted: AtomicUsize::new(0),
             meter: Meter::default(),
             quarantine: quarantine::Quarantine::default(),
@@ -327,43 +329,6 @@ impl Shard {
         )))
     }
 
-    /// The lock for a change. What a panic under it leaves is not served any more.
-    fn lock(&self) -> Result<Locked<'_>> {
-        let writer = self.writer.try_write().unwrap_or_else(|| self.wait_for_lock());
-        self.check_open()?;
-        self.check_pages()?;
-        Ok(Locked { shard: self, writer })
-    }
-
-    #[cold]
-    fn wait_for_lock(&self) -> RwLockWriteGuard<'_, Writer> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let writer = self.writer.write();
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        writer
-    }
-
-    fn is_waited_for(&self) -> bool {
-        // Relaxed: who is seen late waits for a step of compaction, and that is short.
-        self.waiting.load(Ordering::Relaxed) > 0
-    }
-
-    /// The lock for what makes changes durable, which goes on while the map closes.
-    fn lock_for_upkeep(&self) -> Result<Locked<'_>> {
-        let writer = self.writer.write();
-        self.check_pages()?;
-        match self.state.load(Ordering::Acquire) {
-            POISONED => Err(self.poisoned()),
-            _ => Ok(Locked { shard: self, writer }),
-        }
-    }
-
-    /// No call changes the shard from here on.
-    pub fn shut(&self) {
-        let _writer = self.writer.write();
-        let _ = self.state.compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
-    }
-
     fn align(&self) -> usize {
         self.medium.align
     }
@@ -383,40 +348,6 @@ impl Shard {
         }
         if writer.lagging {
             self.help(writer, guard);
-        }
-    }
-}
-
-/// The shard's lock, held for a change.
-struct Locked<'a> {
-    shard: &'a Shard,
-    writer: RwLockWriteGuard<'a, Writer>,
-}
-
-impl Locked<'_> {
-    /// Lends the lock to who waits for it, before it is given up.
-    fn bump(&mut self) {
-        RwLockWriteGuard::bump(&mut self.writer);
-    }
-}
-
-impl std::ops::Deref for Locked<'_> {
-    type Target = Writer;
-    fn deref(&self) -> &Writer {
-        &self.writer
-    }
-}
-
-impl std::ops::DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut Writer {
-        &mut self.writer
-    }
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.shard.poison();
         }
     }
 }
