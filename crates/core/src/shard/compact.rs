@@ -2,15 +2,14 @@
 
 use super::append::Parts;
 use super::room::{Purpose, Room};
-use super::{Locked, Shard, Writer};
+use super::{Effort, Locked, Shard, Victim, Writer};
 use crate::events::{Doing, Event};
 use crate::index::Probe;
 use crate::layout::head;
 use crate::layout::intent::{Operation, RecordIntent, slot_word};
 use crate::layout::record::{HEADER, Type};
-use crate::layout::segment::{FIRST_RECORD, MIN_SEGMENT, RecordRef, State};
+use crate::layout::segment::{RecordRef, State};
 use crate::log::{Record, Segment};
-use crate::medium::Medium;
 use crate::mem::{Guard, enter, guarded, trace};
 use crate::rules::{Rule, holds};
 use crate::{Code, Result};
@@ -24,34 +23,6 @@ const BATCH: usize = 16;
 /// segments are half dead at least where the log is above its bound, so that it frees what it takes.
 const HELP: u32 = BATCH as u32 / 2;
 
-/// The segment being emptied, and how far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Victim {
-    index: usize,
-    offset: usize,
-    /// When it was chosen, if somebody is to be told.
-    began: Option<Instant>,
-    /// Bytes that had to be kept.
-    moved: u64,
-}
-
-impl Victim {
-    fn new(index: usize, medium: &Medium) -> Victim {
-        Victim { index, offset: FIRST_RECORD, began: medium.listeners.began(), moved: 0 }
-    }
-}
-
-/// How thorough compaction is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effort {
-    /// Keep the log within its bound.
-    Bound,
-    /// Leave no segment that is worth rewriting.
-    Full,
-    /// Leave nothing of a record that was replaced or removed.
-    Erase,
-}
-
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -64,24 +35,6 @@ pub(crate) enum Progress {
 }
 
 impl Shard {
-    /// The largest that the log may be once compaction is idle.
-    pub(super) fn bound(&self, writer: &Writer) -> u64 {
-        // A damaged counter must not stop whoever asks.
-        self.page().load(head::LIVE).saturating_add(writer.largest).saturating_mul(2)
-    }
-
-    pub(super) fn over_bound(&self, writer: &Writer) -> bool {
-        // The tail's successor, once made, counts as log too.
-        writer.log_bytes + self.log.next_size(self.page().load(head::LIVE), 0) > self.bound(writer)
-    }
-
-    /// Dead extents count like dead bytes of the log; what frees them is a checkpoint.
-    pub(super) fn extents_over_bound(&self, writer: &Writer) -> bool {
-        let dead: u64 = writer.dead_extents.iter().map(|extent| extent.len).sum();
-        let page = self.page();
-        dead > page.load(head::LIVE).saturating_add(page.load(head::EXTENTS)) / 2
-    }
-
     /// One step. The background calls it until it is idle.
     pub fn compact(&self, effort: Effort) -> Result<Progress> {
         if !self.is_written() || self.medium.check_writable().is_err() {
@@ -131,12 +84,6 @@ impl Shard {
         Ok(if much { Progress::Checkpoint } else { Progress::Working })
     }
 
-    /// Whether the log is so far above its bound that the background does not keep up.
-    pub(super) fn lags(&self, writer: &Writer) -> bool {
-        let bound = self.bound(writer);
-        writer.log_bytes > bound.saturating_add(bound / 8)
-    }
-
     /// A change of a log that lags pays for itself, a little at a time: else writers that leave the background no processor
     /// would make the log grow without end.
     #[cold]
@@ -146,18 +93,14 @@ impl Shard {
             return;
         }
         writer.owed = 0;
-        if writer.victim.is_none() && writer.rested_at != self.tail().0 {
-            // What is wrong is met by whoever needs it.
-            writer.victim = self.choose(writer, Effort::Bound, guard).unwrap_or(None);
-        }
-        let _ = self.work_within(writer, Duration::ZERO, false, guard);
+        // What is wrong is met by whoever needs it.
+        let chosen = self.choose_for_bound(writer, guard);
+        let _ = chosen.and_then(|()| self.work_within(writer, Duration::ZERO, false, guard));
     }
 
     /// A put that is about to open a segment above the bound helps first.
     pub(super) fn compact_briefly(&self, writer: &mut Writer, guard: &Guard) -> Result<()> {
-        if writer.victim.is_none() && writer.rested_at != self.tail().0 {
-            writer.victim = self.choose(writer, Effort::Bound, guard)?;
-        }
+        self.choose_for_bound(writer, guard)?;
         // Only into the room that is there: opening segments is what the caller is about to do.
         let tail = self.tail();
         let room = self.log.segment(tail.segment(), guard)?.log.len() - tail.offset();
@@ -169,63 +112,6 @@ impl Shard {
             }
         }
         Ok(())
-    }
-
-    /// The next segment to empty. Tombstones leave only at the old end of the chain: when there are many it is that end's turn.
-    fn choose(&self, writer: &Writer, effort: Effort, guard: &Guard) -> Result<Option<Victim>> {
-        let live = self.page().load(head::LIVE);
-        match effort {
-            Effort::Bound if !self.over_bound(writer) => return Ok(None),
-            Effort::Erase => return self.next_to_erase(writer, guard),
-            _ => {}
-        }
-        let oldest_first = writer.marks > live / 4 && writer.marks > MIN_SEGMENT / 16;
-        let mut best: Option<(u64, Victim)> = None;
-        for (at, &index) in writer.chain.iter().enumerate() {
-            let id = self.log.segment(index, guard)?.id;
-            // A full round takes what was there when it began: it would else rewrite for ever what it has just written.
-            if writer.damaged.contains(&index) || effort == Effort::Full && id > writer.round_end {
-                continue;
-            }
-            let size = self.log.segment(index, guard)?.size();
-            let is_tail = at + 1 == writer.chain.len();
-            let used = if is_tail { self.tail().offset() as u64 } else { size };
-            let live_here = self.log.live(index, guard)?;
-            // A tombstone counts as dead only where it can be dropped: in the chain's first segment.
-            let needed = if at == 0 { 0 } else { self.log.marks(index, guard)? };
-            let dead = used.saturating_sub(FIRST_RECORD as u64 + live_here + needed);
-            // A tail is emptied only when it is far larger than a new one would be, and nearly nothing lives in it.
-            let oversized = size > 2 * self.log.next_size(live, 0) && live_here * 4 < size;
-            let victim = Victim::new(index, &self.medium);
-            // Behind the first segment stand those whose tombstones it holds up, so it goes whatever it is worth itself.
-            if oldest_first && at == 0 && !is_tail {
-                return Ok(Some(victim));
-            }
-            let worth = match effort {
-                _ if is_tail => oversized && (dead > 0 || effort == Effort::Full),
-                Effort::Bound => dead > 0,
-                Effort::Full | Effort::Erase => dead * 8 > size || oversized,
-            };
-            if !worth {
-                continue;
-            }
-            // Dead bytes by the thousand of the size: large and small segments compare.
-            let share = (size - (live_here + needed).min(size)) * 1000 / size;
-            if best.is_none_or(|(most, _)| share > most) {
-                best = Some((share, victim));
-            }
-        }
-        Ok(best.map(|(_, victim)| victim))
-    }
-
-    /// The oldest first: then its tombstones need not be moved.
-    fn next_to_erase(&self, writer: &Writer, guard: &Guard) -> Result<Option<Victim>> {
-        for &index in writer.chain.iter().filter(|index| !writer.damaged.contains(index)) {
-            if writer.to_erase.contains(&self.log.segment(index, guard)?.id) {
-                return Ok(Some(Victim::new(index, &self.medium)));
-            }
-        }
-        Ok(None)
     }
 
     fn work(&self, writer: &mut Writer, time: Duration, guard: &Guard) -> Result<()> {

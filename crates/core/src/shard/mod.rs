@@ -18,10 +18,11 @@ mod room;
 mod scan;
 mod snapshot;
 mod verify;
+mod victim;
 mod write;
 
 pub(crate) use clear::Clearing;
-pub(crate) use compact::{Effort, Progress};
+pub(crate) use compact::Progress;
 pub(crate) use note::Note;
 pub(crate) use pin::{Keep, Pin, PinnedValue};
 pub(crate) use read::{Found, Hint, OpenExtent};
@@ -29,9 +30,11 @@ pub(crate) use reserve::{MAX_CAPACITY_ENTRIES, Share};
 pub(crate) use scan::{Copied, Portion, Position};
 pub(crate) use snapshot::{Frozen, Snapshot};
 pub(crate) use verify::Findings;
+pub(crate) use victim::Effort;
 pub(crate) use write::{Body, Change, Changed, Expect};
 
 use self::lock::{Locked, Turns};
+use self::victim::Victim;
 use crate::events::Doing;
 use crate::index::{Index, Queue};
 use crate::layout::checkpoint::Checkpoint;
@@ -110,7 +113,7 @@ struct Writer {
     /// Freed, and held until their readers have left.
     leaving: Vec<(Retired<Segment>, usize, String)>,
     leaving_extents: Vec<(Stamp, SegmentId)>,
-    victim: Option<compact::Victim>,
+    victim: Option<Victim>,
     /// The background does not keep up: changes help.
     lagging: bool,
     /// Changes since the last that helped.
