@@ -7,10 +7,11 @@ use common::{key, quiet, scratch, served, value};
 use opendiskmap::{Code, Control, Doing, Event, Events, Grown, Map, Options, Reason, Recovery, Told};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// Events that are listened to, and what they wake.
 fn listening() -> (Arc<Events>, Receiver<()>) {
@@ -24,6 +25,23 @@ fn listening() -> (Arc<Events>, Receiver<()>) {
 
 fn told_by(events: &Arc<Events>, options: Options) -> Options {
     Options { events: Some(Arc::clone(events)), ..options }
+}
+
+/// An open map and what it tells.
+struct Heard {
+    _temp: TempDir,
+    path: PathBuf,
+    events: Arc<Events>,
+    woken: Receiver<()>,
+    map: Map,
+}
+
+fn heard(options: Options) -> Heard {
+    let temp = scratch();
+    let path = temp.path().join("map");
+    let (events, woken) = listening();
+    let map = Map::open(&path, &told_by(&events, options)).unwrap();
+    Heard { _temp: temp, path, events, woken, map }
 }
 
 fn sizes(path: &Path) -> BTreeMap<String, u64> {
@@ -63,10 +81,7 @@ fn failures(told: &[Told]) -> Vec<(Doing, Code, bool)> {
 
 #[test]
 fn a_flush_tells_what_it_synced_and_whose_map_it_was() {
-    let temp = scratch();
-    let path = temp.path().join("map");
-    let (events, woken) = listening();
-    let map = Map::open(&path, &told_by(&events, quiet(4))).unwrap();
+    let Heard { _temp, path, events, woken, map } = heard(quiet(4));
     let long = vec![7; 300_000];
     for number in 0..1000 {
         map.put(&key(number), &value(&key(number), 0, 100)).unwrap();
@@ -91,10 +106,7 @@ fn a_flush_tells_what_it_synced_and_whose_map_it_was() {
 
 #[test]
 fn all_that_a_map_has_grown_by_was_told() {
-    let temp = scratch();
-    let path = temp.path().join("map");
-    let (events, _woken) = listening();
-    let map = Map::open(&path, &told_by(&events, quiet(2))).unwrap();
+    let Heard { _temp, path, events, map, .. } = heard(quiet(2));
     let mut grown: Vec<(Grown, u64)> = Vec::new();
     for number in 0..40_000 {
         map.put(&key(number), &value(&key(number), 0, 60)).unwrap();
@@ -124,10 +136,7 @@ fn all_that_a_map_has_grown_by_was_told() {
 
 #[test]
 fn compaction_tells_each_segment_that_it_emptied() {
-    let temp = scratch();
-    let path = temp.path().join("map");
-    let (events, _woken) = listening();
-    let map = Map::open(&path, &told_by(&events, quiet(1))).unwrap();
+    let Heard { _temp, events, map, .. } = heard(quiet(1));
     for version in 0..4 {
         for number in 0..3000 {
             map.put(&key(number), &value(&key(number), version, 200)).unwrap();
@@ -215,10 +224,7 @@ fn an_index_that_is_mended_is_told() {
 
 #[test]
 fn a_failure_that_makes_the_map_read_only_is_told_once_to_all() {
-    let temp = scratch();
-    let path = temp.path().join("map");
-    let (events, _woken) = listening();
-    let map = Map::open(&path, &told_by(&events, quiet(1))).unwrap();
+    let Heard { _temp, path, events, map, .. } = heard(quiet(1));
     map.put(b"key", b"value").unwrap();
     map.flush().unwrap();
     let _ = events.take();
@@ -234,11 +240,8 @@ fn a_failure_that_makes_the_map_read_only_is_told_once_to_all() {
 
 #[test]
 fn what_the_background_does_and_fails_at_is_told_too() {
-    let temp = scratch();
-    let path = temp.path().join("map");
-    let (events, woken) = listening();
     let options = Options { flush_interval: Some(Some(Duration::from_millis(1))), ..served(1) };
-    let map = Map::open(&path, &told_by(&events, options)).unwrap();
+    let Heard { _temp, path, events, woken, map } = heard(options);
     map.put(b"key", b"value").unwrap();
     let mut told = Vec::new();
     while flushes(&told).is_empty() {
