@@ -186,3 +186,46 @@ fn a_refused_open_leaves_no_pid_behind() {
     assert_eq!(Map::open(&path, &options(1)).unwrap_err().code(), Code::Corrupt);
     assert_eq!(fs::read(path.join("OWNER")).unwrap(), b"123");
 }
+
+/// Reading a log of gigabytes once for each call would look like a map that hangs.
+#[test]
+fn a_damaged_log_is_read_once_and_not_by_every_call_that_meets_a_damaged_index() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    made(&path, 1, 1500);
+    let (log, index) = (file(&path, "seg-"), file(&path, "idx-"));
+    // A slot of each table, and a byte of a value.
+    edit(&index, |bytes| [1, 2].into_iter().for_each(|table| bytes[PAGE + table * TABLE + 64 + 100 * 64] ^= 1));
+    let record = stored(7);
+    let bytes = fs::read(&log).unwrap();
+    let at = bytes.windows(record.len()).position(|window| window == record).unwrap();
+    edit(&log, |bytes| bytes[at] ^= 1);
+    let map = Map::open(&path, &options(1)).unwrap();
+    assert_eq!(map.get(&key(0)).unwrap_err().code(), Code::Corrupt);
+    // Who read the log again would find it whole now.
+    edit(&log, |bytes| bytes[at] ^= 1);
+    for number in 0..1500 {
+        assert_eq!(map.get(&key(number)).unwrap_err().code(), Code::Corrupt, "key {number}");
+    }
+    assert_eq!(map.put(&key(0), b"new").unwrap_err().code(), Code::Corrupt);
+    drop(map);
+    holds(&Map::open(&path, &options(1)).unwrap(), 0..1500);
+}
+
+#[test]
+fn a_sequence_number_that_cannot_be_is_damage_and_not_a_full_shard() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    made(&path, 1, 20);
+    let map = Map::open(&path, &options(1)).unwrap();
+    map.put(&key(0), &stored(0)).unwrap();
+    for damaged in [0x80, 0xff] {
+        // The upper two bytes of the word: a record has 48 bits for it.
+        edit(&path.join("HEAD"), |bytes| bytes[PAGE + 72 + 6..PAGE + 80].fill(damaged));
+        assert_eq!(map.put(&key(1), b"new").unwrap_err().code(), Code::Corrupt);
+        assert_eq!(map.clear().unwrap_err().code(), Code::Corrupt);
+    }
+    edit(&path.join("HEAD"), |bytes| bytes[PAGE + 72..PAGE + 80].fill(0xff));
+    assert_eq!(map.remove(&key(1)).unwrap_err().code(), Code::Corrupt);
+    assert_eq!(map.get(&key(1)).unwrap(), Some(stored(1)));
+}

@@ -44,7 +44,7 @@ impl Shard {
             length: length as u64,
             table: table.word(),
             root: Root::new(old_root.version().wrapping_add(1), small, 0).0,
-            seq: page.load(head::SEQ) + 1,
+            seq: self.next_seq()?,
             marks: self.log.marks(tail.segment(), &guard)? + length as u64,
             tail: RecordRef::new(tail.segment(), tail.offset() + length).0,
             allocate,
@@ -110,6 +110,8 @@ impl Clearing<'_> {
         let shard = self.writer.shard;
         let had_extents = shard.page().load(head::EXTENTS) > 0;
         let chain = self.writer.chain.clone();
+        // What was damaged is in no record that counts any more.
+        self.writer.unmendable = None;
         shard.finish_clear(&intent, &chain, &guard).inspect_err(|_| shard.poison())?;
         shard.index.retire_all(old_root, &mut self.writer.queue);
         if had_extents {

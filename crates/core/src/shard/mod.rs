@@ -128,6 +128,8 @@ struct Writer {
     rested_full_at: u64,
     /// Segments with a record that does not verify: never emptied, so that damage is not laundered.
     damaged: BTreeSet<usize>,
+    /// What keeps the index from being made anew: damage of the log.
+    unmendable: Option<Error>,
     /// A verification counts the index, and its writers with it.
     watch: Option<Box<verify::Watch>>,
 }

@@ -235,10 +235,16 @@ impl Shard {
     }
 
     pub(super) fn rebuild_locked(&self, writer: &mut Locked<'_>, guard: &Guard) -> Result<()> {
+        // A log that is damaged stays so. It is not read from end to end again for every call that meets the index's damage.
+        if let Some(damage) = &writer.unmendable {
+            return Err(damage.clone());
+        }
         // The log first: if it is damaged too, what is left of the index still serves.
         let began = self.medium.listeners.began();
         let walked = self.walk_chain(writer);
-        let Walked { cleared, records, .. } = self.checked(walked)?;
+        let Walked { cleared, records, .. } = self.checked(walked).inspect_err(|error| {
+            writer.unmendable = Some(error.clone()).filter(|error| error.code() == Code::Corrupt);
+        })?;
         // Until this is done a process that opens the map after a kill must not trust what it finds.
         let suspect = self.medium.head.word(head::SUSPECT);
         let mark = if holds(Rule::MarkRemaking) { 1 << 32 } else { 0 };

@@ -233,6 +233,18 @@ impl Shard {
         probed?.ok_or_else(|| self.damage("the shard has no directory"))
     }
 
+    /// The sequence number of the next record.
+    pub(super) fn next_seq(&self) -> Result<u64> {
+        match self.page().load(head::SEQ) {
+            MAX_SEQ => Err(Error::new(
+                Code::TooLarge,
+                "The shard has used up its sequence numbers. Copy the map into a new one.",
+            )),
+            seq if seq > MAX_SEQ => Err(self.damage("the last sequence number is none that there can be")),
+            seq => Ok(seq + 1),
+        }
+    }
+
     /// The parts of an intent that all changes share: the record at the tail, the old record dead.
     pub(super) fn intent(
         &self,
@@ -244,13 +256,7 @@ impl Shard {
         debug_assert!(!writer.chain.is_empty());
         let page = self.page();
         let tail = self.tail();
-        let seq = page.load(head::SEQ) + 1;
-        if seq > MAX_SEQ {
-            return Err(Error::new(
-                Code::TooLarge,
-                "The shard has used up its sequence numbers. Copy the map into a new one.",
-            ));
-        }
+        let seq = self.next_seq()?;
         let old_length = old.map_or(0, |old| old.len() as u64);
         let mut new_segment_live = self.log.live(tail.segment(), guard)?;
         let mut old_segment_live = 0;

@@ -199,7 +199,7 @@ pub fn run(task: &Task, limit: impl Fn(usize)) -> io::Result<()> {
         };
         match (&found, &tried) {
             (Some(told), _) => {
-                println!("finding\t{}: {told}", damage.show(&files));
+                println!("finding\t{number}: {}: {told}", damage.show(&files));
                 *counts.entry("findings").or_default() += 1;
             }
             (None, Ok(Ok(answer))) if answer.told => *counts.entry("told").or_default() += 1,
