@@ -229,3 +229,23 @@ fn a_sequence_number_that_cannot_be_is_damage_and_not_a_full_shard() {
     assert_eq!(map.remove(&key(1)).unwrap_err().code(), Code::Corrupt);
     assert_eq!(map.get(&key(1)).unwrap(), Some(stored(1)));
 }
+
+#[test]
+fn a_map_that_was_refused_for_its_damage_is_refused_again() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    made(&path, 1, 3000);
+    // The directory shows one table for another, and no index can be made anew from a log that is damaged as well.
+    edit(&file(&path, "dir-"), |bytes| {
+        let entries = PAGE + 8 * 3;
+        bytes.copy_within(entries..entries + 8, entries + 24);
+    });
+    let record = stored(7);
+    edit(&file(&path, "seg-"), |bytes| {
+        let at = bytes.windows(record.len()).position(|window| window == record).unwrap();
+        bytes[at] ^= 1;
+    });
+    for _ in 0..3 {
+        assert_eq!(Map::open(&path, &options(1)).unwrap_err().code(), Code::Corrupt);
+    }
+}

@@ -128,17 +128,19 @@ pub(crate) fn open(
     };
     let mut checkpoint = checkpoint;
     let medium = if trusted && !terms.full {
-        if let Some(checkpoints) = checkpoints.as_mut().filter(|_| holds(Rule::DirtyFirst)) {
-            // Durable before the first store into any page: from here on the index is trusted only while this system runs.
-            checkpoint.clean = false;
-            checkpoint.boot = terms.boot;
-            checkpoint.mount = medium.dir.mount_id();
-            checkpoints.write(checkpoint.clone())?;
-        }
         let medium = Arc::new(medium);
         let shards = shards(&medium, &checkpoint);
-        match trust(&medium, &shards, &checkpoint, map_intent != 0) {
+        // Durable before the first store into any page: from here on the index is trusted only while this system runs.
+        let dirty = Checkpoint { clean: false, boot: terms.boot, mount: medium.dir.mount_id(), ..checkpoint.clone() };
+        let before_stores = || match checkpoints.as_mut().filter(|_| holds(Rule::DirtyFirst)) {
+            Some(checkpoints) => checkpoints.write(dirty.clone()),
+            None => Ok(()),
+        };
+        match trust(&medium, &shards, &checkpoint, map_intent != 0, before_stores) {
             Ok(undone) => {
+                if checkpoints.is_some() && holds(Rule::DirtyFirst) {
+                    checkpoint = dirty;
+                }
                 let reason = if clean { Reason::Clean } else { Reason::Killed };
                 let recovery = Recovery::new(reason, undone, started.elapsed());
                 return Ok(Opened { medium, shards, checkpoints, checkpoint, recovery });
@@ -165,8 +167,19 @@ fn finish_clear(shards: &[Shard], checkpoint: &Checkpoint) {
     }
 }
 
-fn trust(medium: &Medium, shards: &[Shard], checkpoint: &Checkpoint, clearing: bool) -> Result<Vec<ShardRecovery>> {
+/// Opens what is there as it is. After a clean close all that has a sum is compared before anything is stored: a map that is
+/// damaged, and refused because its log is too, must be found so by the next open.
+fn trust(
+    medium: &Medium,
+    shards: &[Shard],
+    checkpoint: &Checkpoint,
+    clearing: bool,
+    mut before_stores: impl FnMut() -> Result<()>,
+) -> Result<Vec<ShardRecovery>> {
     let mut undone = vec![ShardRecovery::default(); shards.len()];
+    if !medium.clean {
+        before_stores()?;
+    }
     for (shard, undone) in shards.iter().zip(&mut undone) {
         shard.open(checkpoint)?;
         if !medium.clean {
@@ -179,10 +192,11 @@ fn trust(medium: &Medium, shards: &[Shard], checkpoint: &Checkpoint, clearing: b
             shard.forget_clear();
         }
     }
-    for shard in shards {
-        shard.load()?;
-        shard.unsum();
+    shards.iter().try_for_each(Shard::load)?;
+    if medium.clean {
+        before_stores()?;
     }
+    shards.iter().for_each(Shard::unsum);
     // What a fix-up has made of a page that could not be read is not to be trusted by anybody.
     shards.iter().try_for_each(Shard::check_pages)?;
     Ok(undone)
