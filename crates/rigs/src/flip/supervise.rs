@@ -80,6 +80,8 @@ impl Arguments {
             (Kind::Rich, Sweep::Drawn(250)),
             (Kind::Rich, Sweep::Structural(5)),
             (Kind::Killed, Sweep::Drawn(250)),
+            (Kind::Killed, Sweep::Structural(9)),
+            (Kind::Large, Sweep::Bursts(8, 1000)),
         ];
         let long = [
             (Kind::Small, Sweep::All),
