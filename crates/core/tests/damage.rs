@@ -49,6 +49,17 @@ fn edit(path: &Path, change: impl FnOnce(&mut [u8])) {
     common::write_at(&fs::OpenOptions::new().write(true).open(path).unwrap(), &bytes, 0);
 }
 
+/// Damages a value in the log, or mends it if it was.
+fn flip_value(path: &Path, at: usize) {
+    edit(&file(path, "seg-"), |bytes| bytes[at] ^= 1);
+}
+
+/// Where an entry's value stands in the log's first segment.
+fn value_at(path: &Path, number: usize) -> usize {
+    let (bytes, value) = (fs::read(file(path, "seg-")).unwrap(), stored(number));
+    bytes.windows(value.len()).position(|window| window == value).unwrap()
+}
+
 fn swap(bytes: &mut [u8], first: usize, second: usize, length: usize) {
     let (low, high) = bytes.split_at_mut(second);
     low[first..first + length].swap_with_slice(&mut high[..length]);
@@ -193,17 +204,16 @@ fn a_damaged_log_is_read_once_and_not_by_every_call_that_meets_a_damaged_index()
     let directory = scratch();
     let path = directory.path().join("map");
     made(&path, 1, 1500);
-    let (log, index) = (file(&path, "seg-"), file(&path, "idx-"));
     // A slot of each table, and a byte of a value.
-    edit(&index, |bytes| [1, 2].into_iter().for_each(|table| bytes[PAGE + table * TABLE + 64 + 100 * 64] ^= 1));
-    let record = stored(7);
-    let bytes = fs::read(&log).unwrap();
-    let at = bytes.windows(record.len()).position(|window| window == record).unwrap();
-    edit(&log, |bytes| bytes[at] ^= 1);
+    edit(&file(&path, "idx-"), |bytes| {
+        [1, 2].into_iter().for_each(|table| bytes[PAGE + table * TABLE + 64 + 100 * 64] ^= 1)
+    });
+    let at = value_at(&path, 7);
+    flip_value(&path, at);
     let map = Map::open(&path, &options(1)).unwrap();
     assert_eq!(map.get(&key(0)).unwrap_err().code(), Code::Corrupt);
     // Who read the log again would find it whole now.
-    edit(&log, |bytes| bytes[at] ^= 1);
+    flip_value(&path, at);
     for number in 0..1500 {
         assert_eq!(map.get(&key(number)).unwrap_err().code(), Code::Corrupt, "key {number}");
     }
@@ -240,11 +250,7 @@ fn a_map_that_was_refused_for_its_damage_is_refused_again() {
         let entries = PAGE + 8 * 3;
         bytes.copy_within(entries..entries + 8, entries + 24);
     });
-    let record = stored(7);
-    edit(&file(&path, "seg-"), |bytes| {
-        let at = bytes.windows(record.len()).position(|window| window == record).unwrap();
-        bytes[at] ^= 1;
-    });
+    flip_value(&path, value_at(&path, 7));
     for _ in 0..3 {
         assert_eq!(Map::open(&path, &options(1)).unwrap_err().code(), Code::Corrupt);
     }

@@ -132,13 +132,14 @@ pub(crate) fn open(
         let shards = shards(&medium, &checkpoint);
         // Durable before the first store into any page: from here on the index is trusted only while this system runs.
         let dirty = Checkpoint { clean: false, boot: terms.boot, mount: medium.dir.mount_id(), ..checkpoint.clone() };
-        let before_stores = || match checkpoints.as_mut().filter(|_| holds(Rule::DirtyFirst)) {
-            Some(checkpoints) => checkpoints.write(dirty.clone()),
-            None => Ok(()),
+        let marks = terms.writable && holds(Rule::DirtyFirst);
+        let before_stores = || match &mut checkpoints {
+            Some(checkpoints) if marks => checkpoints.write(dirty.clone()),
+            _ => Ok(()),
         };
         match trust(&medium, &shards, &checkpoint, map_intent != 0, before_stores) {
             Ok(undone) => {
-                if checkpoints.is_some() && holds(Rule::DirtyFirst) {
+                if marks {
                     checkpoint = dirty;
                 }
                 let reason = if clean { Reason::Clean } else { Reason::Killed };

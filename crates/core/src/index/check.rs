@@ -3,7 +3,7 @@
 use super::files::Index;
 use super::table::Table;
 use crate::Result;
-use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, file_len};
+use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, file_len, shares_prefix};
 use crate::layout::file::Kind;
 use crate::layout::table::{BUCKET_SLOTS, BUCKETS, DEPTH, PREFIX, SLOT_COUNT, SUM, TableRef, Tag, USED_LIVE, slot_at};
 use crate::layout::{head, names};
@@ -108,8 +108,7 @@ impl Index {
                 used += u32::from(tag != Tag::EMPTY);
                 if tag.is_entry() {
                     live += 1;
-                    let differs = tag.prefix() ^ table.prefix();
-                    let is_ours = table.depth() == 0 || differs >> (64 - table.depth()) == 0;
+                    let is_ours = shares_prefix(tag.prefix(), table.prefix(), table.depth());
                     if !is_ours || Table::looks(slot, tag) > full_before + 1 {
                         wrong.push(slot_at(slot).0);
                     }

@@ -1,7 +1,7 @@
 //! The index of one shard: its files, and the way from a hash to its table.
 
 use super::table::Table;
-use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, file_len};
+use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, file_len, shares_prefix};
 use crate::layout::file::Kind;
 use crate::layout::table::{FULL, MAX_TABLES, MIN_TABLES, TABLE, TableRef, Tag, index_len};
 use crate::layout::{head, names};
@@ -173,8 +173,7 @@ impl Index {
     /// has none of their keys.
     pub fn check_place(&self, place: &Place<'_>, hash: u64) -> Result<()> {
         let depth = place.table.depth();
-        let differs = place.table.prefix() ^ self.prefix(hash);
-        let fits = depth <= place.root.depth() && (depth == 0 || differs >> (64 - depth) == 0) && {
+        let fits = depth <= place.root.depth() && shares_prefix(place.table.prefix(), self.prefix(hash), depth) && {
             // All entries that the header claims lead here, or the first or the last does not.
             let entries = self.entries_of(place.directory, place.root, place.table.prefix(), depth)?;
             let word = |entry: usize| place.directory.load(entries_at(place.root.depth()) + entry * 8);

@@ -3,7 +3,7 @@
 use super::files::{Index, MAX_FILES};
 use super::rewrite::{Queue, forget};
 use crate::Result;
-use crate::layout::directory::{Root, SMALL_DEPTH, entries_at, entry_of};
+use crate::layout::directory::{Root, SMALL_DEPTH, entries_at, entry_of, shares_prefix};
 use crate::layout::head;
 use crate::layout::intent::{IndexIntent, Operation};
 use crate::layout::names;
@@ -23,7 +23,7 @@ struct Plan {
 struct PlannedTable {
     prefix: u64,
     depth: u32,
-    /// Hashes and records.
+    /// Tags and records.
     entries: Vec<(Tag, u64)>,
 }
 
@@ -81,9 +81,8 @@ impl Index {
             last = word;
             let reference = TableRef::from_word(word).ok_or_else(|| self.damage("a directory entry is empty"))?;
             let table = self.table(reference, guard)?;
-            let differs = table.prefix() ^ prefix;
             let common = table.depth().min(depth);
-            if table.depth() > root.depth() || common > 0 && differs >> (64 - common) != 0 {
+            if table.depth() > root.depth() || !shares_prefix(table.prefix(), prefix, common) {
                 return Err(self.damage("a table's header does not fit its place in the directory"));
             }
             live += table.live() as usize;
@@ -93,11 +92,13 @@ impl Index {
                 break;
             }
         }
-        let inside = |tag: Tag| depth == 0 || (tag.prefix() ^ prefix) >> (64 - depth) == 0;
         let single = tables.len() == 1 && tables[0].depth() <= depth;
         if single || live <= JOIN_FILL {
-            let found: Vec<_> =
-                tables.iter().flat_map(|table| table.entries()).filter(|&(tag, _)| inside(tag)).collect();
+            let found: Vec<_> = tables
+                .iter()
+                .flat_map(|table| table.entries())
+                .filter(|(tag, _)| shares_prefix(tag.prefix(), prefix, depth))
+                .collect();
             // One old table always fits one new one, whatever the fill.
             if single || found.len() <= JOIN_FILL {
                 plan.depth = plan.depth.max(depth);

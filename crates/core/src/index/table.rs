@@ -32,11 +32,11 @@ pub(crate) enum Probe {
     },
 }
 
-/// The tags of a bucket, two in a word.
+/// The tags of a bucket, two in a word; the last word's other half is reserved.
 #[derive(Clone, Copy)]
-struct Tags([u64; TAG_WORDS]);
+struct Tags([u64; 3]);
 
-const TAG_WORDS: usize = BUCKET_SLOTS.div_ceil(2);
+const _: () = assert!(BUCKET_SLOTS == 5);
 
 impl Tags {
     /// A bit for each slot that has this tag.
@@ -52,7 +52,7 @@ impl Tags {
 struct Bucket<'a>(&'a [MappedU64; BUCKET / 8]);
 
 impl Bucket<'_> {
-    // Each Acquire here is the partner of the stores in `set_slot` and `set_tag`. Who loads a tag and then its record sees the
+    // Each Acquire here is the partner of the stores in `set` and `set_tag`. Who loads a tag and then its record sees the
     // record that was there when the tag came, or a later one.
     #[inline(always)]
     fn tags(self) -> Tags {

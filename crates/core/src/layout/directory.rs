@@ -4,7 +4,7 @@ use super::{PAGE, file};
 
 /// The first directory file holds all directories up to this depth, each next file one of a greater depth.
 pub(crate) const SMALL_DEPTH: u32 = 8;
-/// Beyond this the directory's bits would meet those that choose the slot.
+/// Beyond this hardly anything of a slot's tag would tell a table's entries apart.
 pub(crate) const MAX_DEPTH: u32 = 26;
 
 /// The directory in force: its file's number, its depth, and a version that moves with every change of the two, so that
@@ -30,6 +30,12 @@ impl Root {
     pub const fn depth(self) -> u32 {
         (self.0 & 0xFF) as u32
     }
+}
+
+/// Whether two hashes whose shard bits are shifted out agree in so many bits.
+#[inline]
+pub(crate) const fn shares_prefix(one: u64, other: u64, bits: u32) -> bool {
+    bits == 0 || (one ^ other) >> (64 - bits) == 0
 }
 
 /// The directory's entry for a hash whose shard bits are already shifted out.

@@ -47,6 +47,14 @@ impl Tag {
         Tag(if tag > Tag::TOMBSTONE.0 { tag } else { Tag::TOMBSTONE.0 + 1 })
     }
 
+    pub const fn word(self) -> u64 {
+        self.0 as u64
+    }
+
+    pub const fn from_word(word: u64) -> Tag {
+        Tag(word as u32)
+    }
+
     /// The hash as far as the slot knows it.
     #[inline]
     pub const fn prefix(self) -> u64 {

@@ -111,7 +111,7 @@ impl Shard {
         table.unsum();
         match operation {
             Operation::Delete => table.bury_slot(slot),
-            _ => table.set_slot(slot, Tag(intent.tag as u32), intent.record),
+            _ => table.set_slot(slot, Tag::from_word(intent.tag), intent.record),
         }
         table.set_used_live(intent.used_live);
         Ok(())

@@ -231,7 +231,7 @@ impl Shard {
         let tail = self.tail();
         let page = self.page();
         let gained = length as u64;
-        let tag = self.index.tag(hash).0.into();
+        let tag = self.index.tag(hash).word();
         let intent = RecordIntent {
             record: tail.0,
             length: gained,

@@ -75,7 +75,7 @@ pub(crate) struct Shard {
     index: Index,
     log: Log,
     writer: RwLock<Writer>,
-    /// Calls that wait for the lock. A hint: compaction ends its step for them.
+    /// Who wants the lock.
     turns: Turns,
     extents: Mutex<Extents>,
     /// Up to here the tail's pages were brought in, as a tail reference; the background moves it on.

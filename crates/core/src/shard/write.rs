@@ -102,8 +102,8 @@ impl Shard {
         let (used, live) = (place.table.used(), place.table.live());
         let mut intent = self.intent(&writer, length, old.as_ref(), guard)?;
         intent.slot = slot_word(place.reference.word(), slot);
-        intent.tag = tag.0.into();
-        intent.old_tag = tag_before.0.into();
+        intent.tag = tag.word();
+        intent.old_tag = tag_before.word();
         intent.entries = page.load(head::ENTRIES) + u64::from(is_new);
         intent.used_live =
             u64::from(used + u32::from(tag_before == Tag::EMPTY)) << 32 | u64::from(live + u32::from(is_new));
@@ -159,7 +159,7 @@ impl Shard {
         let page = self.page();
         let mut intent = self.intent(&writer, length, Some(&old), guard)?;
         intent.slot = slot_word(place.reference.word(), slot);
-        intent.tag = self.index.tag(hash).0.into();
+        intent.tag = self.index.tag(hash).word();
         intent.old_tag = intent.tag;
         intent.entries = page.load(head::ENTRIES) - 1;
         intent.used_live = u64::from(place.table.used()) << 32 | u64::from(place.table.live() - 1);

@@ -48,7 +48,7 @@ impl Shard {
         guard: &Guard,
     ) -> Result<()> {
         let Some(watch) = &mut writer.watch else { return Ok(()) };
-        let is_walked = watch.walked.is_none_or(|walked| Tag(intent.tag as u32).prefix() < walked);
+        let is_walked = watch.walked.is_none_or(|walked| Tag::from_word(intent.tag).prefix() < walked);
         if operation == Operation::MoveMark || !is_walked {
             return Ok(());
         }
