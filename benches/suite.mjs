@@ -1,14 +1,13 @@
 // Workloads beside what people use today. Every engine runs in a process of its own, at most once per round, and ratios are
 // taken within a round.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { engineNames, extentOf, loadEngine, packageOf } from './engines/index.mjs'
 import { peerVersion } from './engines/peer.mjs'
 import { answer, inProcess } from './kit/child.mjs'
 import { goalTable } from './kit/goals.mjs'
 import { machine } from './kit/machine.mjs'
-import { makePlace } from './kit/place.mjs'
+import { makePlace, placesIn } from './kit/place.mjs'
 import { progress, table } from './kit/report.mjs'
 import { cells, heading } from './kit/tables.mjs'
 import { openSteps } from './workloads/open.mjs'
@@ -102,11 +101,10 @@ function extents(workload, { entries: base, rounds: most, cap, full }) {
  * @param {Workload} workload
  * @param {string[]} engines
  * @param {Size} size
- * @param {string} place a folder that the engines get one after the other, and that is removed here, because an engine may
- *   crash
+ * @param {ReturnType<typeof placesIn>} withPlace
  * @returns {Promise<Table>}
  */
-async function measure(workload, engines, size, place) {
+async function measure(workload, engines, size, withPlace) {
   const { name, title, unit, notes } = workload
   const { entries, rounds, calls, of } = extents(workload, size)
   const names = typeof workload.rows === 'function' ? workload.rows(entries) : workload.rows
@@ -125,16 +123,16 @@ async function measure(workload, engines, size, place) {
       const extent = of(engine)
       if (round >= extent.rounds) continue
       progress(`${name}, round ${round + 1} of ${extent.rounds}: ${engine}`)
-      mkdirSync(place)
       const { operations } = extent
-      const input = { workload: name, engine, entries, operations, seed: 1 + round * 10, place }
+      const input = { workload: name, engine, entries, operations, seed: 1 + round * 10 }
       /** @type {Record<string, number>} */
-      const result = await inProcess(self, 'run', input).catch((/** @type {Error} */ error) => {
-        progress(`${name}: ${engine} failed: ${error.message}`)
-        process.exitCode = 1
-        return {}
-      })
-      rmSync(place, { recursive: true })
+      const result = await withPlace((place) =>
+        inProcess(self, 'run', { ...input, place }).catch((/** @type {Error} */ error) => {
+          progress(`${name}: ${engine} failed: ${error.message}`)
+          process.exitCode = 1
+          return {}
+        }),
+      )
       for (const { name: row, times } of rows) {
         const all = (times[engine] ??= Array.from({ length: extent.rounds }, () => null))
         all[round] = result[row] ?? null
@@ -166,7 +164,7 @@ if (!(await answer(tasks))) {
     cap: Number(values.cap),
     full: values.full,
   }
-  const place = join(makePlace(), 'store')
+  const withPlace = placesIn(makePlace())
   const usual = workloads.filter(({ full = false }) => values.full || !full)
   const chosen = positionals.length > 0 ? positionals.map(workloadOf) : usual
   const found = await probe()
@@ -175,7 +173,7 @@ if (!(await answer(tasks))) {
   const results = { ...found, tables: [] }
   for (const workload of chosen) {
     const began = performance.now()
-    const measured = await measure(workload, engines, size, place)
+    const measured = await measure(workload, engines, size, withPlace)
     progress(`${workload.name} took ${((performance.now() - began) / 60_000).toFixed(1)} minutes`)
     results.tables.push(measured)
     const { head, rows, notes } = cells(measured, engines)

@@ -24,6 +24,7 @@ const alone = {
   'disk-bound': ['2000'],
   rebuild: ['1', '2000'],
   large: ['20000'],
+  slowest: ['2000'],
   'import-time': ['2'],
 }
 

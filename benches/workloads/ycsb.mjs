@@ -56,24 +56,30 @@ function ycsb(letter, reads, wanted) {
     rows: Object.keys(threadCounts),
     wanted,
     notes: [
-      'Zipfian constant 0.99, popular records spread over all of them, the same ones in both threads. Each thread does as many operations as there are records, without `--full` 0.3 of it.',
+      'Zipfian constant 0.99, popular records spread over all of them, the same ones in both threads. Each thread does as many operations as there are records, without `--full` 0.3 of it. All threads do as much before the first row, uncounted.',
     ],
     takes: (engine) => engine.threads,
     async run(engine, { entries, operations, seed, place }) {
       const owner = await engine.open(place, kind, { threads: true })
       const texts = keys16(entries)
       await load(owner, entries, (n) => [texts.at(n), textValue(n, LENGTH)])
-      /** @type {import('./index.mjs').Rows} */
-      const rows = {}
-      for (const [name, threads] of Object.entries(threadCounts)) {
+      /** @param {number} threads @param {number} first the seed of the first thread */
+      const operate = async (threads, first) => {
         const { share } = owner
         const inputs = Array.from({ length: threads }, (_, me) => {
           const common = { place, share, entries, operations, reads }
-          return { ...common, engine: engine.name, seed: seed + threads, me }
+          return { ...common, engine: engine.name, seed: first, me }
         })
         const times = await inThreads(new URL(import.meta.url), 'operate', inputs)
-        rows[name] = Math.max(...times) / (operations * threads)
+        return Math.max(...times) / (operations * threads)
       }
+      // Not counted: whoever came first would pay for what loading has left to be done.
+      const most = Math.max(...Object.values(threadCounts))
+      await operate(most, seed + 2 * most)
+      /** @type {import('./index.mjs').Rows} */
+      const rows = {}
+      for (const [name, threads] of Object.entries(threadCounts))
+        rows[name] = await operate(threads, seed + threads)
       await owner.close()
       return rows
     },
