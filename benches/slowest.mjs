@@ -51,39 +51,38 @@ function traced(run) {
   }
 }
 
+/** @param {Record<string, number>} times @param {string} what @param {number} time */
+function add(times, what, time) {
+  times[what] = (times[what] ?? 0) + time
+}
+
 /** By what, and for how long. @param {Slow} slow @param {Event[]} events @returns {Record<string, number>} */
 function spent({ at, took }, events) {
   /** @type {Record<string, number>} */
   const times = {}
-  const faulted = events.some(({ event }) => event === 'page_fault_user')
-  const own = faulted ? FAULT : OWN
-  const mine = ` ${process.pid} `
+  const own = events.some(({ event }) => event === 'page_fault_user') ? FAULT : OWN
+  const me = String(process.pid)
   // What goes on now, above what it interrupted.
   const stack = [own]
   let from = at
   for (const { at: time, event, told } of events) {
     const now = stack.at(-1) ?? own
-    times[now] = (times[now] ?? 0) + Math.max(0, time - from)
-    from = Math.max(from, time)
+    add(times, now, time - from)
+    from = time
     if (event.startsWith('sys_') && !told.startsWith(' -> ')) stack.push(`in ${event.slice(4)}()`)
     else if (event.startsWith('sys_') && stack.length > 1) stack.pop()
     else if (/^(softirq|irq_handler)_entry$/.test(event)) stack.push(INTERRUPT)
     else if (/^(softirq|irq_handler)_exit$/.test(event) && now === INTERRUPT) stack.pop()
     else if (event === 'sched_switch') {
-      const [, before = '', state = '', after = ''] =
+      const [, before, state = '', after] =
         / prev_pid=(\d+) .* prev_state=(\S+) .* next_pid=(\d+)/.exec(told) ?? []
-      if (` ${before} ` === mine) stack.push(state.startsWith('R') ? CORE : SLEEP)
-      else if (` ${after} ` === mine && (now === CORE || now === SLEEP)) stack.pop()
-    } else if (
-      event === 'sched_waking' &&
-      now === SLEEP &&
-      `${told} `.includes(` pid=${process.pid} `)
-    ) {
+      if (before === me) stack.push(state.startsWith('R') ? CORE : SLEEP)
+      else if (after === me && (now === CORE || now === SLEEP)) stack.pop()
+    } else if (event === 'sched_waking' && now === SLEEP && told.includes(` pid=${me} `)) {
       stack.splice(-1, 1, CORE)
     }
   }
-  const now = stack.at(-1) ?? own
-  times[now] = (times[now] ?? 0) + Math.max(0, at + took - from)
+  add(times, stack.at(-1) ?? own, at + took - from)
   return times
 }
 
@@ -134,7 +133,7 @@ function totals({ slow }) {
   /** @type {Record<string, number>} */
   const all = {}
   for (const { spent } of slow)
-    for (const [what, time] of Object.entries(spent)) all[what] = (all[what] ?? 0) + time
+    for (const [what, time] of Object.entries(spent)) add(all, what, time)
   return Object.entries(all).toSorted(([, a], [, b]) => b - a)
 }
 

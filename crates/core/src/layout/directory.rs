@@ -32,17 +32,17 @@ impl Root {
     }
 }
 
-/// Whether two hashes whose shard bits are shifted out agree in so many bits.
-#[inline]
-pub(crate) const fn shares_prefix(one: u64, other: u64, bits: u32) -> bool {
-    bits == 0 || (one ^ other) >> (64 - bits) == 0
-}
-
 /// The directory's entry for a hash whose shard bits are already shifted out.
 #[inline]
 pub(crate) const fn entry_of(prefix: u64, depth: u32) -> usize {
     // Two shifts, because a shift by 64 is none.
     ((prefix >> 1) >> (63 - depth)) as usize
+}
+
+/// Whether two such hashes agree in so many bits.
+#[inline]
+pub(crate) const fn shares_prefix(one: u64, other: u64, bits: u32) -> bool {
+    entry_of(one ^ other, bits) == 0
 }
 
 /// Sums of the directory's pages stand here, one word each.

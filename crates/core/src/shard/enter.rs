@@ -3,6 +3,7 @@
 use super::{REBUILDING, Shard};
 use crate::durability::report::Passes;
 use crate::index::{Place, Probe, Queue};
+use crate::layout::directory::entry_of;
 use crate::layout::extent::VALUE_AT;
 use crate::layout::record::{HEADER, Type};
 use crate::layout::segment::{FIRST_RECORD, RecordRef};
@@ -233,8 +234,7 @@ impl Entering<'_> {
     }
 
     fn part(&self, hash: u64) -> usize {
-        // Two shifts, because a shift by 64 is none.
-        ((self.shard.index.prefix(hash) >> 1) >> (63 - self.bits)) as usize
+        entry_of(self.shard.index.prefix(hash), self.bits)
     }
 
     fn enter_group(&self, part: usize, mut group: &[(u64, u64)], tally: &mut Tally, guard: &Guard) -> Result<()> {
