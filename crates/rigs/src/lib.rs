@@ -21,11 +21,13 @@ pub mod check;
 /// Stepping decodes instructions, so it is for one kind of processor only.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod step {
+    mod calls;
     pub mod child;
     pub mod image;
     pub mod record;
     pub mod report;
     pub mod run;
+    mod store;
     pub mod trace;
 }
 

@@ -49,10 +49,7 @@ impl Recording {
                         recorder.take(change.into_iter().collect());
                     }
                 }
-                Step::Called { torn } => {
-                    recorder.call(torn)?;
-                    child.map_again()?;
-                }
+                Step::Called { torn } => recorder.call(torn)?,
                 Step::Stopped => break,
                 Step::Ended(how) => {
                     fault = Some(format!("the operation did not return: {how}"));

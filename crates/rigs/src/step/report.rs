@@ -22,8 +22,8 @@ use crate::scenario::{Scenario, Shows, intent};
 const USAGE: &str = "\
 step [--all] [--states N] [--drawn FROM..TO] [--only NAME,NAME] [--controls] [--expect-failure] [--keep DIRECTORY] [--list]
 
-Steps a child through one operation at a time, takes the files after every instruction that changed them for what a
-kill -9 at that moment leaves, and opens each such state.
+Steps a child through one operation at a time, from one instruction that can change a file to the next, takes the files
+after each for what a kill -9 at that moment leaves, and opens each such state.
 
   --all             open every state, not an even sample, and step every way of opening what a kill left
   --states N        the most states that are opened of one operation (default 400)
@@ -221,8 +221,8 @@ fn run_all(arguments: &Arguments, work: &std::path::Path) -> io::Result<(usize, 
     let processors: Vec<_> = (0..CpuSet::count()).filter(|&index| allowed.is_set(index) == Ok(true)).take(8).collect();
     let began = Instant::now();
     println!(
-        "{:<48}{:>13}{:>9}{:>8}{:>9}{:>8}{:>9}  intents seen",
-        "operation", "instructions", "states", "opened", "rebuilt", "bad", "seconds"
+        "{:<48}{:>9}{:>9}{:>8}{:>9}{:>8}{:>9}  intents seen",
+        "operation", "steps", "states", "opened", "rebuilt", "bad", "seconds"
     );
     std::thread::scope(|scope| {
         for (index, &processor) in processors.iter().enumerate() {
@@ -252,9 +252,9 @@ fn run_all(arguments: &Arguments, work: &std::path::Path) -> io::Result<(usize, 
 
 fn print(row: &Row) {
     println!(
-        "{:<48}{:>13}{:>9}{:>8}{:>9}{:>8}{:>9.1}  {}",
+        "{:<48}{:>9}{:>9}{:>8}{:>9}{:>8}{:>9.1}  {}",
         row.name,
-        row.instructions,
+        row.steps,
         row.distinct,
         row.opened,
         row.full,

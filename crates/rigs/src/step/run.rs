@@ -57,7 +57,8 @@ pub struct Limits {
 #[derive(Default)]
 pub struct Row {
     pub name: String,
-    pub instructions: u64,
+    /// Stores into files, and system calls.
+    pub steps: u64,
     pub distinct: usize,
     pub opened: usize,
     pub full: usize,
@@ -193,7 +194,7 @@ impl Lane {
     }
 
     fn open_states(&mut self, recording: &Recording, task: &Task, row: &mut Row) -> io::Result<()> {
-        row.instructions += recording.steps;
+        row.steps += recording.steps;
         row.distinct += recording.distinct();
         row.intents.extend(recording.intents());
         row.intents.dedup();

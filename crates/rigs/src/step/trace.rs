@@ -1,11 +1,11 @@
-//! A child process, stepped one instruction at a time.
+//! A child process, stopped at every instruction that stores into a file and at every system call.
 //!
-//! Comparing all mapped files after every instruction would be simple and slow. Instead each instruction is decoded
-//! before it runs: only one that stores into a shared mapping of a file below the root, or a system call, can have
-//! changed anything. Whoever uses this compares everything at the end, so that a store the decoder did not foresee
-//! is noticed as a fault of the rig and not lost.
+//! Only such an instruction can change what a kill leaves, and stopping at each of the others too takes a hundred times
+//! as long. So every shared mapping of a file below the root is made read-only in the child: a store faults, the pages
+//! that it wants are opened, it runs alone, and they are closed again. The child itself does not notice, as it never
+//! gets the signal. Whoever uses this compares everything at the end, so that a change nobody foresaw is noticed as a
+//! fault of the rig and not lost.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -15,24 +15,25 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use iced_x86::{Code, Decoder, DecoderOptions, InstructionInfoFactory, OpAccess, Register, UsedMemory};
 use nix::libc::{self, user_regs_struct};
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::calls::{Effect, failure};
+use super::image::PAGE;
+use super::store::{LONGEST, targets};
 use crate::scenario::Fails;
 
-/// What the instruction that just ran can have done.
+/// What the child did since it was let go.
 pub enum Step {
+    /// Nothing that changes a file.
     Nothing,
-    /// It stored into these ranges of mapped files.
+    /// One instruction stored into these ranges of mapped files.
     Stored(Vec<Range>),
     /// It was a system call that may change files; `torn` if a kill can cut it between two pages.
-    Called {
-        torn: bool,
-    },
+    Called { torn: bool },
     /// The child raised SIGSTOP: it is where it wanted to be.
     Stopped,
     /// The child is gone, or got a signal that would end it.
@@ -45,7 +46,7 @@ pub struct Range {
     pub length: usize,
 }
 
-/// A shared, writable mapping of a file below the root.
+/// A shared mapping of a file below the root that the child can store to, or could if it were not closed.
 pub struct Region {
     start: u64,
     end: u64,
@@ -54,21 +55,22 @@ pub struct Region {
     pub file: File,
 }
 
-enum Kind {
-    Plain,
-    Call,
-    Stores(Vec<UsedMemory>),
-}
+const SYSCALL: [u8; 2] = [0x0f, 0x05];
+
+/// The number of no system call: what stands in its place is not made, or is not taken for one that was broken off.
+const NO_CALL: u64 = u64::MAX;
 
 pub struct Traced {
     pid: Pid,
     root: PathBuf,
     memory: File,
-    registers: user_regs_struct,
-    code: HashMap<u64, Kind>,
-    decoding: InstructionInfoFactory,
+    /// Where an instruction of the child's own makes a system call.
+    syscall: u64,
     regions: Vec<Region>,
+    /// The regions are closed.
+    closed: bool,
     watch: Watch,
+    /// How many stores into files and system calls there were.
     pub steps: u64,
     /// These calls are not made, and fail.
     pub fails: Fails,
@@ -83,43 +85,145 @@ impl Traced {
         if !matches!(stop, WaitStatus::Stopped(_, Signal::SIGSTOP)) {
             return Ok(Err(stop));
         }
-        ptrace::setoptions(pid, ptrace::Options::PTRACE_O_EXITKILL)?;
-        let mut traced = Self {
-            pid,
-            root: fs::canonicalize(root)?,
-            memory: File::open(format!("/proc/{pid}/mem"))?,
-            registers: ptrace::getregs(pid)?,
-            code: HashMap::new(),
-            decoding: InstructionInfoFactory::new(),
-            regions: Vec::new(),
-            watch,
-            steps: 0,
-            fails: Fails::Nothing,
-        };
-        traced.map_again()?;
-        Ok(Ok(traced))
+        ptrace::setoptions(pid, ptrace::Options::PTRACE_O_EXITKILL | ptrace::Options::PTRACE_O_TRACESYSGOOD)?;
+        let memory = File::open(format!("/proc/{pid}/mem"))?;
+        // It has just asked the kernel for the signal that stopped it.
+        let syscall = ptrace::getregs(pid)?.rip - SYSCALL.len() as u64;
+        let mut code = [0; SYSCALL.len()];
+        memory.read_exact_at(&mut code, syscall)?;
+        if code != SYSCALL {
+            return Err(io::Error::other("a child that stopped itself does not stand behind a system call"));
+        }
+        let root = fs::canonicalize(root)?;
+        let regions = Vec::new();
+        Ok(Ok(Self { pid, root, memory, syscall, regions, closed: false, watch, steps: 0, fails: Fails::Nothing }))
     }
 
     /// Lets the child run freely to its next stop.
     pub fn go_on(&mut self) -> io::Result<Result<(), WaitStatus>> {
+        self.open()?;
         self.steps = 0;
         ptrace::cont(self.pid, None)?;
         let stop = waitpid(self.pid, None)?;
-        if !matches!(stop, WaitStatus::Stopped(_, Signal::SIGSTOP)) {
-            return Ok(Err(stop));
-        }
-        self.registers = ptrace::getregs(self.pid)?;
-        self.map_again()?;
-        Ok(Ok(()))
+        Ok(if matches!(stop, WaitStatus::Stopped(_, Signal::SIGSTOP)) { Ok(()) } else { Err(stop) })
     }
 
     pub fn region(&self, index: usize) -> &Region {
         &self.regions[index]
     }
 
-    /// Reads the child's mappings; needed again after every system call that may have changed them.
-    pub fn map_again(&mut self) -> io::Result<()> {
-        self.regions.clear();
+    /// Lets the child run until it has stored into a file, or made a system call, or stopped itself.
+    pub fn step(&mut self) -> io::Result<Step> {
+        self.watch.seen.fetch_add(1, Relaxed);
+        if !self.closed {
+            self.close()?;
+        }
+        self.steps += 1;
+        match self.resume()? {
+            WaitStatus::PtraceSyscall(_) => self.called(),
+            WaitStatus::Stopped(_, Signal::SIGSEGV) => self.stored(),
+            WaitStatus::Stopped(_, Signal::SIGSTOP) => Ok(Step::Stopped),
+            other => Ok(Step::Ended(format!("{other:?}"))),
+        }
+    }
+
+    /// The child stands before a store that it may not make.
+    fn stored(&mut self) -> io::Result<Step> {
+        let registers = ptrace::getregs(self.pid)?;
+        let mut code = [0; LONGEST];
+        let length = self.memory.read_at(&mut code, registers.rip)?;
+        let targets = targets(&code[..length], &registers);
+        let ranges: Vec<_> = targets.into_iter().flat_map(|(address, size)| self.ranges(address, size)).collect();
+        if ranges.is_empty() {
+            return Ok(Step::Ended(format!("a fault of its own at {:#x}", registers.rip)));
+        }
+        self.protect_pages(&ranges, libc::PROT_READ | libc::PROT_WRITE)?;
+        ptrace::step(self.pid, None)?;
+        let stop = waitpid(self.pid, None)?;
+        if !matches!(stop, WaitStatus::Stopped(_, Signal::SIGTRAP)) {
+            return Ok(Step::Ended(format!("{stop:?} in a store at {:#x}", registers.rip)));
+        }
+        self.protect_pages(&ranges, libc::PROT_READ)?;
+        Ok(Step::Stored(ranges))
+    }
+
+    /// The child stands before a system call.
+    fn called(&mut self) -> io::Result<Step> {
+        let registers = ptrace::getregs(self.pid)?;
+        let call = registers.orig_rax;
+        let failure = failure(self.fails, call as i64);
+        let effect = Effect::of(call as i64);
+        let mapped = matches!(effect, Effect::Mapping | Effect::Advice);
+        if failure.is_some() || mapped {
+            ptrace::setregs(self.pid, user_regs_struct { orig_rax: NO_CALL, ..registers })?;
+        }
+        if let Some(ended) = self.resume_to_call()? {
+            return Ok(ended);
+        }
+        if let Some(errno) = failure {
+            // There is no such call as was made, so nothing happened but that the answer is another.
+            let after = ptrace::getregs(self.pid)?;
+            ptrace::setregs(self.pid, user_regs_struct { rax: i64::from(-errno) as u64, ..after })?;
+            return Ok(Step::Nothing);
+        }
+        if mapped {
+            // The kernel must find the mappings as the child made them: they are opened, and the call is made anew.
+            self.open()?;
+            let rip = registers.rip - SYSCALL.len() as u64;
+            ptrace::setregs(self.pid, user_regs_struct { rip, rax: call, orig_rax: NO_CALL, ..registers })?;
+            for _ in ["entry", "exit"] {
+                if let Some(ended) = self.resume_to_call()? {
+                    return Ok(ended);
+                }
+            }
+            self.close()?;
+        }
+        Ok(match effect {
+            Effect::None | Effect::Mapping => Step::Nothing,
+            Effect::Advice => Step::Called { torn: false },
+            Effect::Files { torn } => {
+                self.map_again()?;
+                Step::Called { torn }
+            }
+        })
+    }
+
+    /// Lets the child run to its next stop.
+    fn resume(&mut self) -> io::Result<WaitStatus> {
+        ptrace::syscall(self.pid, None)?;
+        Ok(waitpid(self.pid, None)?)
+    }
+
+    /// The same where the stop must be the entry or the exit of a system call.
+    fn resume_to_call(&mut self) -> io::Result<Option<Step>> {
+        Ok(match self.resume()? {
+            WaitStatus::PtraceSyscall(_) => None,
+            other => Some(Step::Ended(format!("{other:?} in a system call"))),
+        })
+    }
+
+    /// Gives the regions to the child as it mapped them.
+    fn open(&mut self) -> io::Result<()> {
+        for region in std::mem::take(&mut self.regions) {
+            self.protect(region.start, region.end, libc::PROT_READ | libc::PROT_WRITE)?;
+        }
+        self.closed = false;
+        Ok(())
+    }
+
+    /// Takes from the child the right to store into any region, and reads anew which there are.
+    fn close(&mut self) -> io::Result<()> {
+        self.map_again()?;
+        for index in 0..self.regions.len() {
+            self.protect(self.regions[index].start, self.regions[index].end, libc::PROT_READ)?;
+        }
+        self.closed = true;
+        Ok(())
+    }
+
+    /// Reads the child's mappings; needed again after every system call that may have changed their names.
+    fn map_again(&mut self) -> io::Result<()> {
+        let closed = std::mem::take(&mut self.regions);
         let prefix = format!("{}/", self.root.display());
         for line in fs::read_to_string(format!("/proc/{}/maps", self.pid))?.lines() {
             let Some((fields, path)) = line.find('/').map(|at| line.split_at(at)) else { continue };
@@ -128,108 +232,75 @@ impl Traced {
             let (Some(span), Some(rights), Some(offset)) = (fields.next(), fields.next(), fields.next()) else {
                 continue;
             };
-            // What is unlinked is out of reach of any later open, and a private mapping never reaches the file.
-            if !rights.starts_with("rw-s") || name.ends_with(" (deleted)") {
+            // A private mapping never reaches the file.
+            if !rights.ends_with('s') {
                 continue;
             }
             let hex = |text: &str| u64::from_str_radix(text, 16).map_err(io::Error::other);
             let (start, end) = span.split_once('-').unwrap_or_default();
-            let file = File::open(path)?;
-            self.regions.push(Region {
-                start: hex(start)?,
-                end: hex(end)?,
-                offset: hex(offset)?,
-                name: name.into(),
-                file,
-            });
+            let (start, end, offset) = (hex(start)?, hex(end)?, hex(offset)?);
+            let writable = rights.starts_with("rw");
+            // What is closed looks like what the child mapped to read only, and may lie beside it as one.
+            let spans: Vec<_> = if writable {
+                vec![(start, end)]
+            } else {
+                closed.iter().map(|known| (start.max(known.start), end.min(known.end))).collect()
+            };
+            for (from, to) in spans.into_iter().filter(|(from, to)| from < to) {
+                // What is unlinked is out of reach of any later open.
+                if name.ends_with(" (deleted)") {
+                    self.protect(from, to, libc::PROT_READ | libc::PROT_WRITE)?;
+                    continue;
+                }
+                let offset = offset + (from - start);
+                self.regions.push(Region { start: from, end: to, offset, name: name.into(), file: File::open(path)? });
+            }
         }
         Ok(())
     }
 
-    /// Runs one instruction.
-    pub fn step(&mut self) -> io::Result<Step> {
-        self.steps += 1;
-        self.watch.seen.fetch_add(1, Relaxed);
-        let at = self.registers.rip;
-        if !self.code.contains_key(&at) {
-            let code = self.decode(at);
-            self.code.insert(at, code);
-        }
-        let mut stored = Vec::new();
-        let mut call = None;
-        match &self.code[&at] {
-            Kind::Plain => {}
-            Kind::Call => call = Some(self.registers.rax as i64),
-            Kind::Stores(memories) => {
-                for memory in memories {
-                    self.hits(memory, &mut stored);
-                }
-            }
-        }
-        let failure = call.and_then(|call| failure(self.fails, call));
-        if failure.is_some() {
-            // There is no such call, so nothing happens but that the answer is another.
-            ptrace::setregs(self.pid, user_regs_struct { rax: u64::MAX, ..self.registers })?;
-        }
-        ptrace::step(self.pid, None)?;
-        match waitpid(self.pid, None)? {
-            WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
-            WaitStatus::Stopped(_, Signal::SIGSTOP) => return Ok(Step::Stopped),
-            other => return Ok(Step::Ended(format!("{other:?}"))),
-        }
-        self.registers = ptrace::getregs(self.pid)?;
-        if let Some(errno) = failure {
-            self.registers.rax = i64::from(-errno) as u64;
-            ptrace::setregs(self.pid, self.registers)?;
-            return Ok(Step::Nothing);
-        }
-        if let Some(call) = call {
-            if MAPPING.contains(&call) {
-                self.map_again()?;
-                return Ok(Step::Nothing);
-            }
-            if HARMLESS.contains(&call) {
-                return Ok(Step::Nothing);
-            }
-            return Ok(Step::Called { torn: TORN.contains(&call) });
-        }
-        Ok(if stored.is_empty() { Step::Nothing } else { Step::Stored(stored) })
+    /// What of a store to this address lies in which region.
+    fn ranges(&self, address: u64, size: u64) -> Vec<Range> {
+        let cut = |(index, region): (usize, &Region)| {
+            let (from, to) = (address.max(region.start), address.saturating_add(size).min(region.end));
+            let at = || (from - region.start + region.offset) as usize;
+            (from < to).then(|| Range { region: index, at: at(), length: (to - from) as usize })
+        };
+        self.regions.iter().enumerate().filter_map(cut).collect()
     }
 
-    fn decode(&mut self, at: u64) -> Kind {
-        let mut bytes = [0; 16];
-        let length = self.memory.read_at(&mut bytes, at).unwrap_or(0);
-        let instruction = Decoder::with_ip(64, &bytes[..length], at, DecoderOptions::NONE).decode();
-        if instruction.code() == Code::Syscall {
-            return Kind::Call;
+    fn protect_pages(&mut self, ranges: &[Range], rights: i32) -> io::Result<()> {
+        for range in ranges {
+            let region = &self.regions[range.region];
+            let from = region.start + (range.at as u64 - region.offset);
+            let to = from + range.length as u64;
+            self.protect(from / PAGE as u64 * PAGE as u64, to.next_multiple_of(PAGE as u64), rights)?;
         }
-        let written = |memory: &&UsedMemory| {
-            matches!(
-                memory.access(),
-                OpAccess::Write | OpAccess::CondWrite | OpAccess::ReadWrite | OpAccess::ReadCondWrite
-            )
-        };
-        let stores: Vec<_> = self.decoding.info(&instruction).used_memory().iter().filter(written).copied().collect();
-        if stores.is_empty() { Kind::Plain } else { Kind::Stores(stores) }
+        Ok(())
     }
 
-    fn hits(&self, memory: &UsedMemory, stored: &mut Vec<Range>) {
-        let registers = &self.registers;
-        let Some(address) = memory.virtual_address(0, |register, _, _| value(registers, register)) else { return };
-        // A repeated string instruction traps after each round, so its size is one element's; unknown sizes (state
-        // saving instructions) are taken for a page: reading back too much is harmless.
-        let size = match memory.memory_size().size() {
-            0 => 4096,
-            size => size as u64,
+    /// Has the child call `mprotect`, without its notice.
+    fn protect(&mut self, from: u64, to: u64, rights: i32) -> io::Result<()> {
+        let registers = ptrace::getregs(self.pid)?;
+        let call = user_regs_struct {
+            rip: self.syscall,
+            rax: libc::SYS_mprotect as u64,
+            rdi: from,
+            rsi: to - from,
+            rdx: rights as u64,
+            orig_rax: NO_CALL,
+            ..registers
         };
-        for (index, region) in self.regions.iter().enumerate() {
-            let from = address.max(region.start);
-            let to = (address + size).min(region.end);
-            if from < to {
-                let at = (from - region.start + region.offset) as usize;
-                stored.push(Range { region: index, at, length: (to - from) as usize });
+        ptrace::setregs(self.pid, call)?;
+        for _ in ["entry", "exit"] {
+            let stop = self.resume()?;
+            if !matches!(stop, WaitStatus::PtraceSyscall(_)) {
+                return Err(io::Error::other(format!("{stop:?} in a call of mprotect")));
             }
         }
+        let answer = ptrace::getregs(self.pid)?.rax as i64;
+        ptrace::setregs(self.pid, registers)?;
+        if answer == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(-answer as i32)) }
     }
 
     /// Ends the child the way the rig pretends it ended at every step.
@@ -271,93 +342,3 @@ impl Watch {
         Self { seen, _ends: ends }
     }
 }
-
-fn value(registers: &user_regs_struct, register: Register) -> Option<u64> {
-    let full = match register {
-        // In 64-bit code only these two segments have a base of their own.
-        Register::FS => return Some(registers.fs_base),
-        Register::GS => return Some(registers.gs_base),
-        Register::CS | Register::DS | Register::ES | Register::SS => return Some(0),
-        other => other.full_register(),
-    };
-    let value = match full {
-        Register::RAX => registers.rax,
-        Register::RBX => registers.rbx,
-        Register::RCX => registers.rcx,
-        Register::RDX => registers.rdx,
-        Register::RSI => registers.rsi,
-        Register::RDI => registers.rdi,
-        Register::RBP => registers.rbp,
-        Register::RSP => registers.rsp,
-        Register::R8 => registers.r8,
-        Register::R9 => registers.r9,
-        Register::R10 => registers.r10,
-        Register::R11 => registers.r11,
-        Register::R12 => registers.r12,
-        Register::R13 => registers.r13,
-        Register::R14 => registers.r14,
-        Register::R15 => registers.r15,
-        _ => return None,
-    };
-    Some(if register.size() == 4 { value & 0xffff_ffff } else { value })
-}
-
-/// The error that a call is to fail with.
-fn failure(fails: Fails, call: i64) -> Option<i32> {
-    match (fails, call) {
-        (Fails::Allocation, libc::SYS_fallocate) => Some(libc::ENOSPC),
-        (Fails::Sync, libc::SYS_msync | libc::SYS_fsync | libc::SYS_fdatasync) => Some(libc::EIO),
-        _ => None,
-    }
-}
-
-const MAPPING: [i64; 3] = [libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mremap];
-
-/// The kernel looks for a deadly signal between two pages of these, so a kill can leave a part.
-const TORN: [i64; 6] = [
-    libc::SYS_write,
-    libc::SYS_writev,
-    libc::SYS_pwrite64,
-    libc::SYS_pwritev,
-    libc::SYS_pwritev2,
-    libc::SYS_copy_file_range,
-];
-
-/// These change neither names nor bytes; after any other call everything is compared.
-const HARMLESS: [i64; 35] = [
-    libc::SYS_read,
-    libc::SYS_pread64,
-    libc::SYS_preadv,
-    libc::SYS_close,
-    libc::SYS_stat,
-    libc::SYS_fstat,
-    libc::SYS_lstat,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
-    libc::SYS_statfs,
-    libc::SYS_fstatfs,
-    libc::SYS_lseek,
-    libc::SYS_mprotect,
-    libc::SYS_brk,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_sched_yield,
-    libc::SYS_mincore,
-    libc::SYS_msync,
-    libc::SYS_fsync,
-    libc::SYS_fdatasync,
-    libc::SYS_sync_file_range,
-    libc::SYS_syncfs,
-    libc::SYS_flock,
-    libc::SYS_fcntl,
-    libc::SYS_futex,
-    libc::SYS_gettid,
-    libc::SYS_getpid,
-    libc::SYS_getuid,
-    libc::SYS_geteuid,
-    libc::SYS_clock_gettime,
-    libc::SYS_getdents64,
-    libc::SYS_getrandom,
-    libc::SYS_membarrier,
-    libc::SYS_sigaltstack,
-];
