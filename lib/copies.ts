@@ -1,3 +1,4 @@
+import { bufferOver } from './buffer.js'
 import type { NativeMap } from './native.js'
 
 const SLAB = 65_536
@@ -19,13 +20,13 @@ export class Copies {
 
   /** Bytes to fill, which nobody else has. */
   take(length: number): Buffer {
-    if (length > SLAB / 4) return Buffer.from(this.#make(length), 0, length)
+    if (length > SLAB / 4) return bufferOver(this.#make(length), 0, length)
     // Somebody may have transferred it.
     if (this.#slab?.byteLength !== SLAB || this.#used + length > SLAB) {
       this.#slab = this.#make(SLAB)
       this.#used = 0
     }
-    const bytes = Buffer.from(this.#slab, this.#used, length)
+    const bytes = bufferOver(this.#slab, this.#used, length)
     this.#used += Math.ceil(length / ALIGN) * ALIGN
     return bytes
   }

@@ -1,3 +1,4 @@
+import { bufferOver } from './buffer.js'
 import { Copies } from './copies.js'
 import { badArgument, describe } from './errors.js'
 import { native, type NativeMap } from './native.js'
@@ -49,6 +50,11 @@ export class Views<K, V, T> implements Viewed<T> {
   readonly #put: (key: K) => string | number
   /** By the numbers of their windows. */
   readonly #buffers: (WeakRef<ArrayBuffer> | undefined)[] = []
+  /** Those that a view was made of in this turn of the event loop. A WeakRef keeps what it gave as long, and costs more to ask. */
+  #used: (ArrayBuffer | undefined)[] = []
+  readonly #forget = (): void => {
+    this.#used = []
+  }
   readonly #copies: Copies
 
   constructor(verbs: Verbs<K, V>, mode: ViewMode) {
@@ -80,7 +86,7 @@ export class Views<K, V, T> implements Viewed<T> {
   }
 
   #show(window: number, at: number, length: number): View<T> | undefined {
-    const buffer = this.#buffers[window]?.deref()
+    const buffer = this.#used[window] ?? this.#use(window)
     // Collected, but the file is not let go yet; or somebody has transferred it.
     if (buffer === undefined || buffer.byteLength === 0) {
       const renewed = this.#native.renewView(window)
@@ -89,15 +95,27 @@ export class Views<K, V, T> implements Viewed<T> {
     return this.#over(buffer, window, at, length)
   }
 
+  #use(window: number): ArrayBuffer | undefined {
+    const buffer = this.#buffers[window]?.deref()
+    if (buffer !== undefined) this.#remember(window, buffer)
+    return buffer
+  }
+
+  #remember(window: number, buffer: ArrayBuffer): void {
+    if (this.#used.length === 0) queueMicrotask(this.#forget)
+    this.#used[window] = buffer
+  }
+
   /** An ArrayBuffer that the addon has just made. */
   #opened(buffer: ArrayBuffer, at: number, length: number): View<T> {
     const window = meta[OPENED]!
     this.#buffers[window] = new WeakRef(buffer)
+    this.#remember(window, buffer)
     return this.#over(buffer, window, at, length)
   }
 
   #over(buffer: ArrayBuffer, window: number, at: number, length: number): View<T> {
-    const bytes = Buffer.from(buffer, at, length)
+    const bytes = bufferOver(buffer, at, length)
     if (meta[ASKED] !== 0) {
       meta[ASKED] = 0
       this.relinquish()
@@ -145,6 +163,7 @@ export class Views<K, V, T> implements Viewed<T> {
   #detach(window: number): void {
     const buffer = this.#buffers[window]?.deref()
     this.#buffers[window] = undefined
+    if (this.#used[window] !== undefined) this.#used[window] = undefined
     if (buffer !== undefined) native.detach(buffer)
   }
 

@@ -1,3 +1,4 @@
+import { bufferOver } from '../../buffer.js'
 import { inspect, type InspectOptions } from 'node:util'
 import { DiskMapError } from '../../errors.js'
 import { isDetached } from '../octets.js'
@@ -49,7 +50,7 @@ function lookerOf(type: Type): At {
       return (source, at) => {
         const { from, count } = vec(source, at, 1, 1)
         const { buffer, byteOffset } = source.bytes
-        return Buffer.from(buffer as ArrayBuffer, byteOffset + from, count)
+        return bufferOver(buffer, byteOffset + from, count)
       }
     case 'vec': {
       const { size, align } = type.of
