@@ -255,3 +255,28 @@ fn a_map_that_was_refused_for_its_damage_is_refused_again() {
         assert_eq!(Map::open(&path, &options(1)).unwrap_err().code(), Code::Corrupt);
     }
 }
+
+/// A closed map's sums stand beside its checkpoints, and do not count only where the checkpoint says that it was closed.
+#[test]
+fn a_damaged_checkpoint_hides_no_damage_of_what_a_close_has_summed() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    made(&path, 1, 500);
+    let read_only = Options { read_only: true, ..options(1) };
+    for checkpoint in ["CHECKPOINT.0", "CHECKPOINT.1"] {
+        edit(&path.join(checkpoint), |bytes| bytes[0] ^= 1);
+        for name in [path.join("HEAD"), file(&path, "dir-"), file(&path, "idx-"), file(&path, "tab-")] {
+            let words = fs::read(&name).unwrap().as_chunks::<8>().0.to_vec();
+            let told = (PAGE / 8..words.len()).filter(|&word| words[word] != [0; 8]).take(80);
+            for word in told {
+                edit(&name, |bytes| bytes[word * 8..][..8].fill(0));
+                match Map::open(&path, &read_only) {
+                    Ok(map) => holds(&map, 0..500),
+                    Err(error) => assert_eq!(error.code(), Code::Corrupt, "word {word} of {}", name.display()),
+                }
+                edit(&name, |bytes| bytes[word * 8..][..8].copy_from_slice(&words[word]));
+            }
+        }
+        edit(&path.join(checkpoint), |bytes| bytes[0] ^= 1);
+    }
+}

@@ -118,7 +118,10 @@ pub(crate) fn open(
     };
     if let Some(region) = found.filter(|region| region.len() == head::LEN) {
         map_intent = region.load(head::MAP_INTENT);
-        trusted = region.load(head::SUSPECT) == 0 && (alive || clean) && !(clean && map_intent != 0);
+        // A killed process that had not come to its first store yet, or a damaged checkpoint: what the clean close summed is
+        // compared all the same.
+        medium.clean = clean || alive && is_summed(&region, checkpoint.shards.len() as u32);
+        trusted = region.load(head::SUSPECT) == 0 && (alive || clean) && !(medium.clean && map_intent != 0);
         medium.head = region;
     }
     // Where nothing is written the record that finishes a clear is in no file: the walk is told of it.
@@ -142,7 +145,7 @@ pub(crate) fn open(
                 if marks {
                     checkpoint = dirty;
                 }
-                let reason = if clean { Reason::Clean } else { Reason::Killed };
+                let reason = if medium.clean { Reason::Clean } else { Reason::Killed };
                 let recovery = Recovery::new(reason, undone, started.elapsed());
                 return Ok(Opened { medium, shards, checkpoints, checkpoint, recovery });
             }
@@ -158,6 +161,11 @@ pub(crate) fn open(
         finish_clear(&shards(&medium, &checkpoint), &checkpoint);
     }
     rebuild(medium, checkpoint, checkpoints, terms, started, &clears)
+}
+
+/// Whether the pages of all shards have their sums: the first to be void once a clean close is over, the last that it makes.
+fn is_summed(region: &Region, shards: u32) -> bool {
+    (0..shards).all(|shard| region.load(head::shard(shard) + head::SUM) != 0)
 }
 
 /// Before a rebuild of a map whose process died: a clear that was cut in two is finished, so that its records are in every

@@ -188,11 +188,12 @@ impl Shard {
         self.page().load(head::ENTRIES)
     }
 
-    /// Brings back what the heap knows of a shard whose mapping is trusted. After a clean close all sums must match; after
-    /// a kill at least what the checkpoint knows: its generation, and whether there is a log.
+    /// Brings back what the heap knows of a shard whose mapping is trusted. After a clean close all sums must match, and the
+    /// page's wherever it has one; after a kill at least what the checkpoint knows: its generation, and whether there is a log.
     pub fn open(&self, checkpoint: &Checkpoint) -> Result<()> {
         let page = self.page();
-        if self.medium.clean && page.load(head::SUM) != page.sum(&self.medium.keys) {
+        let sum = page.load(head::SUM);
+        if (self.medium.clean || sum != 0) && sum != page.sum(&self.medium.keys) {
             return Err(self.damage("the shard's page does not match its sum"));
         }
         if page.load(head::GENERATION) != u64::from(checkpoint.generation) {
