@@ -4,7 +4,7 @@
 mod common;
 
 use common::{key, quiet, scratch, settle, value};
-use opendiskmap::{Code, Hooks, Map, Options};
+use opendiskmap::{Code, Hooks, Map, Options, Recovery};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -277,6 +277,24 @@ fn a_damaged_checkpoint_hides_no_damage_of_what_a_close_has_summed() {
                 edit(&name, |bytes| bytes[word * 8..][..8].copy_from_slice(&words[word]));
             }
         }
+        edit(&path.join(checkpoint), |bytes| bytes[0] ^= 1);
+    }
+}
+
+/// Both checkpoints of a closed map know of all its records, so that what does not verify is no end of the log by either.
+#[test]
+fn a_damaged_checkpoint_does_not_turn_damage_of_the_log_into_its_end() {
+    let directory = scratch();
+    let path = directory.path().join("map");
+    made(&path, 1, 500);
+    let at = value_at(&path, 499);
+    let full = Options { recovery: Some(Recovery::Full), read_only: true, ..options(1) };
+    for checkpoint in ["CHECKPOINT.0", "CHECKPOINT.1"] {
+        edit(&path.join(checkpoint), |bytes| bytes[0] ^= 1);
+        holds(&Map::open(&path, &full).unwrap(), 0..500);
+        flip_value(&path, at);
+        assert_eq!(Map::open(&path, &full).unwrap_err().code(), Code::Corrupt);
+        flip_value(&path, at);
         edit(&path.join(checkpoint), |bytes| bytes[0] ^= 1);
     }
 }
