@@ -104,7 +104,8 @@ impl Shard {
         intent.slot = slot_word(place.reference.word(), slot);
         intent.tag = tag.word();
         intent.old_tag = tag_before.word();
-        intent.entries = page.load(head::ENTRIES) + u64::from(is_new);
+        // Saturating: whoever can make sums right again can forge a count, which is answered and is no panic.
+        intent.entries = page.load(head::ENTRIES).saturating_add(u64::from(is_new));
         intent.used_live =
             u64::from(used + u32::from(tag_before == Tag::EMPTY)) << 32 | u64::from(live + u32::from(is_new));
         intent.live += length as u64;
@@ -161,7 +162,7 @@ impl Shard {
         intent.slot = slot_word(place.reference.word(), slot);
         intent.tag = self.index.tag(hash).word();
         intent.old_tag = intent.tag;
-        intent.entries = page.load(head::ENTRIES) - 1;
+        intent.entries = page.load(head::ENTRIES).saturating_sub(1);
         intent.used_live = u64::from(place.table.used()) << 32 | u64::from(place.table.live() - 1);
         intent.new_segment_marks += length as u64;
         let header = Header { seq: intent.seq, ..header };
