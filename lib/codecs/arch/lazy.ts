@@ -1,5 +1,5 @@
-import { bufferOver } from '../../buffer.js'
 import { inspect, type InspectOptions } from 'node:util'
+import { bufferOver } from '../../buffer.js'
 import { DiskMapError } from '../../errors.js'
 import { isDetached } from '../octets.js'
 import { columns } from './columns.js'

@@ -3,7 +3,7 @@
 use super::table::Table;
 use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, file_len, shares_prefix};
 use crate::layout::file::Kind;
-use crate::layout::table::{FULL, MAX_TABLES, MIN_TABLES, TABLE, TableRef, Tag, index_len};
+use crate::layout::table::{FULL, MAX_TABLES, MIN_TABLES, SLOT_COUNT, TABLE, TableRef, Tag, index_len};
 use crate::layout::{head, names};
 use crate::medium::{Medium, Page};
 use crate::mem::{Bits, Guard, Region, Slots, enter};
@@ -169,7 +169,7 @@ impl Index {
         Ok(Some(Place { table, reference, root, directory, entry, word }))
     }
 
-    /// For whoever goes by the table's own header: that it fits the way to it. Readers do not; a table that is not theirs
+    /// For whoever goes by the table's own header: that it fits the way to it, and its counts a table. Readers do not; a table that is not theirs
     /// has none of their keys.
     pub fn check_place(&self, place: &Place<'_>, hash: u64) -> Result<()> {
         let depth = place.table.depth();
@@ -179,7 +179,12 @@ impl Index {
             let word = |entry: usize| place.directory.load(entries_at(place.root.depth()) + entry * 8);
             word(entries.start) == place.word && word(entries.end - 1) == place.word
         };
-        if fits { Ok(()) } else { Err(self.damage("a table's header does not fit its place in the directory")) }
+        if !fits {
+            return Err(self.damage("a table's header does not fit its place in the directory"));
+        }
+        let (used, live) = (place.table.used(), place.table.live());
+        let fits = live <= used && used as usize <= SLOT_COUNT;
+        if fits { Ok(()) } else { Err(self.damage("a table's header counts more slots than it has")) }
     }
 
     /// Whether the table is still the one for its hash: then it was all the time since `resolve`, because no table is
@@ -306,13 +311,19 @@ impl Index {
         Ok(TableRef { file: following, number: 0 })
     }
 
-    /// At an open: the numbers of the index's files fit each other, so that a walk over them ends.
+    /// At an open: the numbers of the index's files fit each other, so that a walk over them ends, and it counts no more
+    /// tables than they can hold.
     pub fn check_files(&self) -> Result<()> {
         let page = self.page();
         let (first, next) = (page.load(head::FIRST_INDEX), page.load(head::NEXT_INDEX));
         let current = TableRef::from_word(page.load(head::ALLOCATE)).map_or(u64::MAX, |table| table.file as u64);
         let fits = first <= current && current < next && next - first <= MAX_FILES as u64;
-        if fits { Ok(()) } else { Err(self.damage("the numbers of the index files do not fit each other")) }
+        if !fits {
+            return Err(self.damage("the numbers of the index files do not fit each other"));
+        }
+        let most = (MAX_FILES * MAX_TABLES) as u64;
+        let fits = page.load(head::TABLES) <= most && page.load(head::FREE_COUNT) <= most;
+        if fits { Ok(()) } else { Err(self.damage("the index counts more tables than it has room for")) }
     }
 
     /// Whether the files that are in use are still there.

@@ -28,6 +28,8 @@ pub(crate) const MIN_SEGMENT: u64 = 64 << 10;
 pub(crate) const MAX_SEGMENT: u64 = 64 << 20;
 
 const OFFSET_BITS: u32 = 40;
+/// No segment reaches beyond what a reference can name.
+pub(crate) const OFFSETS_END: u64 = 1 << (OFFSET_BITS + 3);
 /// A segment's index in its shard's table has 24 bits.
 pub(crate) const MAX_SEGMENTS: usize = 1 << (64 - OFFSET_BITS);
 

@@ -4,8 +4,8 @@ use super::prepared::Prepared;
 use super::segment::{Record, Segment};
 use crate::layout::file::{self, Kind};
 use crate::layout::segment::{
-    ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_SEGMENTS, RecordRef,
-    SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place, table_entries, table_len,
+    ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_SEGMENTS, MIN_SEGMENT,
+    OFFSETS_END, RecordRef, SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place, table_entries, table_len,
 };
 use crate::layout::{head, names};
 use crate::medium::{Medium, Page};
@@ -37,6 +37,14 @@ pub(crate) struct Entry {
     pub size: u64,
     pub end: u64,
     pub marks: u64,
+}
+
+impl Entry {
+    /// Whether its numbers are those of one segment.
+    pub fn fits(&self, live: u64) -> bool {
+        let Entry { size, end, marks, .. } = *self;
+        size < OFFSETS_END && size.is_multiple_of(MIN_SEGMENT) && end <= size && live.max(marks) <= size
+    }
 }
 
 impl Log {
@@ -142,16 +150,16 @@ impl Log {
         Ok(Entry {
             state,
             id: SegmentId(table.load(at + ENTRY_ID)),
-            size: table.load(at + ENTRY_SIZE),
-            end: table.load(at + ENTRY_END),
-            marks: table.load(at + ENTRY_MARKS),
+            size: bytes_in(table, at + ENTRY_SIZE),
+            end: bytes_in(table, at + ENTRY_END),
+            marks: bytes_in(table, at + ENTRY_MARKS),
         })
     }
 
     #[inline]
     pub fn live(&self, index: usize, guard: &Guard) -> Result<u64> {
         let (table, at) = self.entry_words(index, guard)?;
-        Ok(table.load(at + ENTRY_LIVE))
+        Ok(bytes_in(table, at + ENTRY_LIVE))
     }
 
     #[inline]
@@ -163,7 +171,7 @@ impl Log {
 
     pub fn marks(&self, index: usize, guard: &Guard) -> Result<u64> {
         let (table, at) = self.entry_words(index, guard)?;
-        Ok(table.load(at + ENTRY_MARKS))
+        Ok(bytes_in(table, at + ENTRY_MARKS))
     }
 
     pub fn set_marks(&self, index: usize, marks: u64, guard: &Guard) -> Result<()> {
@@ -352,4 +360,11 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// A field of the segment table that counts bytes of a segment. Bounded, so that no sum of such fields overflows: a damaged
+/// counter must not stop whoever asks.
+#[inline]
+fn bytes_in(table: &Region, at: usize) -> u64 {
+    table.load(at).min(OFFSETS_END)
 }

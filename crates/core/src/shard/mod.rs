@@ -40,8 +40,9 @@ use crate::index::{Index, Queue};
 use crate::layout::checkpoint::Checkpoint;
 use crate::layout::extent::Descriptor;
 use crate::layout::file::Kind;
-use crate::layout::head;
+use crate::layout::record::HEADER;
 use crate::layout::segment::{RecordRef, SegmentId, State};
+use crate::layout::{MAX_VALUE, head};
 use crate::log::{Log, Meter, Segment};
 use crate::medium::{Medium, Page};
 use crate::mem::{Guard, READERS, Retired, Stamp, enter};
@@ -225,12 +226,18 @@ impl Shard {
         let writer = &mut *writer;
         *writer = Writer::default();
         let mut linked = Vec::new();
+        let mut live = 0;
         for index in 0..self.log.capacity() {
             let entry = self.log.entry(index, &guard)?;
+            let live_here = self.log.live(index, &guard)?;
+            if entry.state != State::Free && !entry.fits(live_here) {
+                return Err(self.damage("the segment table counts more bytes than a segment has"));
+            }
             match entry.state {
                 State::Free => continue,
                 State::Linked => {
                     linked.push((entry.id, index));
+                    live += live_here;
                     writer.log_bytes += entry.size;
                     writer.largest = writer.largest.max(entry.size);
                     writer.marks += entry.marks;
@@ -250,6 +257,9 @@ impl Shard {
             }
             _ => return Err(self.damage("the tail is not in the last segment")),
         }
+        if !self.counts_fit(live) {
+            return Err(self.damage("the shard's page counts what its log does not hold"));
+        }
         if self.medium.clean {
             // Its end is durable; what will be appended to it is not.
             writer.unsynced.extend(writer.chain.last());
@@ -258,6 +268,13 @@ impl Shard {
             writer.changed = true;
         }
         Ok(())
+    }
+
+    /// Against the bytes that live in its segments. Where no close has summed the page, damage of a count shows here, and the
+    /// log is asked instead.
+    fn counts_fit(&self, live: u64) -> bool {
+        let [entries, bytes, extents] = [head::ENTRIES, head::LIVE, head::EXTENTS].map(|field| self.page().load(field));
+        bytes == live && entries <= live / HEADER as u64 && extents / MAX_VALUE as u64 <= entries
     }
 
     #[cold]

@@ -104,18 +104,18 @@ impl Shard {
         intent.slot = slot_word(place.reference.word(), slot);
         intent.tag = tag.word();
         intent.old_tag = tag_before.word();
-        // Saturating: whoever can make sums right again can forge a count, which is answered and is no panic.
+        // Saturating, here and below: a damaged counter is answered and is no panic.
         intent.entries = page.load(head::ENTRIES).saturating_add(u64::from(is_new));
         intent.used_live =
             u64::from(used + u32::from(tag_before == Tag::EMPTY)) << 32 | u64::from(live + u32::from(is_new));
-        intent.live += length as u64;
+        intent.live = intent.live.saturating_add(length as u64);
         intent.new_segment_live += length as u64;
         if old.is_some_and(|old| old.place.segment() == tail.segment()) {
             intent.old_segment_live = intent.new_segment_live;
         }
         let header = Header { seq: intent.seq, ..header };
         let extent = if body.kind == Type::PutExtent { Descriptor::decode(body.value) } else { None };
-        intent.extents += extent.map_or(0, |descriptor| descriptor.len);
+        intent.extents = intent.extents.saturating_add(extent.map_or(0, |descriptor| descriptor.len));
         let extent = extent.filter(|_| keep == Keep::New);
         let extent = extent.map(|descriptor| Ok((self.open_extent(&descriptor)?, descriptor))).transpose()?;
         let mut kept = self.kept_old(keep, old.as_ref(), guard)?;
@@ -163,7 +163,7 @@ impl Shard {
         intent.tag = self.index.tag(hash).word();
         intent.old_tag = intent.tag;
         intent.entries = page.load(head::ENTRIES).saturating_sub(1);
-        intent.used_live = u64::from(place.table.used()) << 32 | u64::from(place.table.live() - 1);
+        intent.used_live = u64::from(place.table.used()) << 32 | u64::from(place.table.live().saturating_sub(1));
         intent.new_segment_marks += length as u64;
         let header = Header { seq: intent.seq, ..header };
         let kept = self.kept_old(keep, Some(&old), guard)?;
