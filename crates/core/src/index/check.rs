@@ -156,6 +156,9 @@ impl Index {
     pub fn wrong_counts(&self, guard: &Guard) -> Result<Vec<usize>> {
         let page = self.page();
         let Some(root) = self.root() else { return Ok(Vec::new()) };
+        if root.depth() > MAX_DEPTH {
+            return Err(self.damage("a directory is deeper than there can be"));
+        }
         let directory = self.directory(root, guard)?;
         let (mut tables, mut last) = (0, 0);
         for entry in 0..1usize << root.depth() {

@@ -312,7 +312,7 @@ impl Index {
     }
 
     /// At an open: the numbers of the index's files fit each other, so that a walk over them ends, and it counts no more
-    /// tables than they can hold.
+    /// tables than they can hold, nor a directory deeper than there can be.
     pub fn check_files(&self) -> Result<()> {
         let page = self.page();
         let (first, next) = (page.load(head::FIRST_INDEX), page.load(head::NEXT_INDEX));
@@ -322,7 +322,8 @@ impl Index {
             return Err(self.damage("the numbers of the index files do not fit each other"));
         }
         let most = (MAX_FILES * MAX_TABLES) as u64;
-        let fits = page.load(head::TABLES) <= most && page.load(head::FREE_COUNT) <= most;
+        let depth = self.root().map_or(0, Root::depth);
+        let fits = page.load(head::TABLES) <= most && page.load(head::FREE_COUNT) <= most && depth <= MAX_DEPTH;
         if fits { Ok(()) } else { Err(self.damage("the index counts more tables than it has room for")) }
     }
 
@@ -356,7 +357,7 @@ impl Index {
         let index: usize =
             files.filter_map(|number| self.file(number as usize, guard).ok()).map(|file| file.region.len()).sum();
         let small = page.load(head::SMALL_DIRECTORY) as usize;
-        let large = if root.file() == small { 0 } else { file_len(root.depth()) };
+        let large = if root.file() == small { 0 } else { file_len(root.depth().min(MAX_DEPTH)) };
         (index + file_len(0) + large) as u64
     }
 }
