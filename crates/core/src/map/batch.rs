@@ -187,7 +187,7 @@ impl Instance {
             for (&(hash, _), hint) in group.iter().zip(&mut hints) {
                 *hint = self.shard(hash).look_ahead(hash, for_change, guard);
             }
-            for (&(hash, _), hint) in group.iter().zip(&hints) {
+            for (&(hash, _), hint) in group.iter().zip(&mut hints) {
                 self.shard(hash).prefetch_record(hint, hash, guard);
             }
         }

@@ -27,16 +27,19 @@ pub(crate) struct OpenExtent {
     pub descriptor: Descriptor,
 }
 
-/// The table that a hash led to, looked up before the search; nothing where there was none.
+/// The table that a hash led to, looked up before the search, and what a slot with the hash's tag named then.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Hint<'g>(Option<Place<'g>>);
+pub(crate) struct Hint<'g> {
+    place: Option<Place<'g>>,
+    record: Option<RecordRef>,
+}
 
 impl Shard {
     /// Calls `copy` with the key's value and sequence number. It must not call the map, nor anything that may.
     #[inline]
     pub fn read<R>(&self, hash: u64, key: &[u8], copy: impl FnOnce(Found<'_>, u64) -> R) -> Result<Option<R>> {
         let guard = enter();
-        self.read_from(Hint::default(), hash, key, &guard, copy)
+        self.give(self.lookup(hash, key, &guard), copy)
     }
 
     /// The same, for one who has looked ahead.
@@ -49,7 +52,12 @@ impl Shard {
         guard: &'g Guard,
         copy: impl FnOnce(Found<'_>, u64) -> R,
     ) -> Result<Option<R>> {
-        let read = match self.lookup_from(hint, hash, key, guard) {
+        self.give(self.lookup_from(hint, hash, key, guard), copy)
+    }
+
+    #[inline(always)]
+    fn give<R>(&self, found: Result<Option<Record<'_>>>, copy: impl FnOnce(Found<'_>, u64) -> R) -> Result<Option<R>> {
+        let read = match found {
             Ok(None) => Ok(None),
             Ok(Some(record)) => self.found(&record).map(|found| Some(copy(found, record.header.seq))),
             Err(error) => Err(error),
@@ -84,17 +92,19 @@ impl Shard {
         if let Some(place) = &place {
             place.table.prefetch(self.index.tag(hash), for_change);
         }
-        Hint(place)
+        Hint { place, record: None }
     }
 
     /// Has the processor fetch the record that the search is likely to end at.
     #[inline]
-    pub fn prefetch_record(&self, hint: &Hint<'_>, hash: u64, guard: &Guard) {
-        if let Some(place) = hint.0
+    pub fn prefetch_record(&self, hint: &mut Hint<'_>, hash: u64, guard: &Guard) {
+        if let Some(place) = hint.place
             && let Ok(Probe::Live { record, .. }) =
                 place.table.probe(self.index.tag(hash), |_| Ok::<_, Infallible>(true))
         {
-            self.log.prefetch(RecordRef(record), guard);
+            let record = RecordRef(record);
+            self.log.prefetch(record, guard);
+            hint.record = Some(record);
         }
     }
 
@@ -107,10 +117,29 @@ impl Shard {
         key: &[u8],
         guard: &'g Guard,
     ) -> Result<Option<Record<'g>>> {
-        match hint.0.and_then(|place| self.attempt(&place, hash, key, guard)) {
+        let Some(place) = hint.place else { return self.lookup(hash, key, guard) };
+        // What a slot named a moment ago was the key's record then, if it is the key's at all and the table was in force: an
+        // answer from within the call. The guard keeps it where it is.
+        if let Some(record) = hint.record {
+            let mut found = None;
+            if let Ok(true) = self.is_key(record.0, key, &mut found, guard)
+                && self.is_in_force(&place)
+            {
+                return Ok(found);
+            }
+        }
+        match self.attempt(&place, hash, key, guard) {
             Some(found) => Ok(found),
             None => self.lookup(hash, key, guard),
         }
+    }
+
+    /// Whether what was found in a table counts.
+    #[inline(always)]
+    fn is_in_force(&self, place: &Place<'_>) -> bool {
+        // Acquire: as in `lookup`. The state first: a shard that is open again, after a rebuild that the search fell into,
+        // has another root.
+        self.state.load(Ordering::Acquire) == OPEN && self.index.still(place)
     }
 
     /// Searches a table; `None` if what was found does not count.
@@ -122,9 +151,7 @@ impl Shard {
             Probe::Live { .. } => {}
             Probe::Vacant { .. } => found = None,
         }
-        // Acquire: as in `lookup`. The state first: a shard that is open again, after a rebuild that the search fell into,
-        // has another root.
-        (self.state.load(Ordering::Acquire) == OPEN && self.index.still(place)).then_some(found)
+        self.is_in_force(place).then_some(found)
     }
 
     /// The key's record. What was found counts only if the way to it was still the same afterwards, on a miss too.
@@ -216,7 +243,7 @@ impl Shard {
         key: &[u8],
         guard: &'g Guard,
     ) -> Result<Option<(Place<'g>, Probe, Option<Record<'g>>)>> {
-        let known = hint.0.filter(|place| self.index.still(place));
+        let known = hint.place.filter(|place| self.index.still(place));
         let Some(place) = known.map_or_else(|| self.index.resolve(hash, guard), |place| Ok(Some(place)))? else {
             return Ok(None);
         };

@@ -182,9 +182,9 @@ impl Shard {
     /// is, is a hint: under the lock it is looked at again.
     #[inline]
     fn make_ready<'g>(&'g self, hash: u64, key: &[u8], value: &[u8], guard: &'g Guard) -> (Hint<'g>, u64) {
-        let hint = self.look_ahead(hash, true, guard);
+        let mut hint = self.look_ahead(hash, true, guard);
         let sum = self.medium.keys.body_sum(key, value);
-        self.prefetch_record(&hint, hash, guard);
+        self.prefetch_record(&mut hint, hash, guard);
         (hint, sum)
     }
 
