@@ -20,11 +20,15 @@ fn stored(number: usize) -> Vec<u8> {
 }
 
 fn made(path: &Path, shards: u32, entries: usize) {
-    let map = Map::open(path, &options(shards)).unwrap();
+    filled(path, &options(shards), entries).close().unwrap();
+}
+
+fn filled(path: &Path, options: &Options, entries: usize) -> Map {
+    let map = Map::open(path, options).unwrap();
     for number in 0..entries {
         map.put(&key(number), &stored(number)).unwrap();
     }
-    map.close().unwrap();
+    map
 }
 
 fn holds(map: &Map, numbers: std::ops::Range<usize>) {
@@ -106,10 +110,7 @@ fn a_shard_whose_page_was_lost_is_not_taken_for_one_that_was_never_written() {
     let directory = scratch();
     for killed in [false, true] {
         let path = directory.path().join(format!("map-{killed}"));
-        let map = Map::open(&path, &same_files()).unwrap();
-        for number in 0..500 {
-            map.put(&key(number), &stored(number)).unwrap();
-        }
+        let map = filled(&path, &same_files(), 500);
         map.flush().unwrap();
         let left = directory.path().join(format!("left-{killed}"));
         if !killed {
@@ -126,10 +127,7 @@ fn a_shard_whose_page_was_lost_is_not_taken_for_one_that_was_never_written() {
 fn a_damaged_count_of_a_map_whose_process_died_is_made_anew() {
     let directory = scratch();
     let (path, left) = (directory.path().join("map"), directory.path().join("left"));
-    let map = Map::open(&path, &same_files()).unwrap();
-    for number in 0..1500 {
-        map.put(&key(number), &stored(number)).unwrap();
-    }
+    let _killed = filled(&path, &same_files(), 1500);
     // By docs/format.md: entries, live and extent bytes, free tables, tables; a segment's size, end, live bytes and marks.
     let counts = [80, 88, 96, 232, 240].map(|at| ("HEAD", PAGE + at));
     let counts = counts.into_iter().chain([16, 24, 32, 40].map(|at| ("tab-", 128 + at)));
@@ -153,10 +151,7 @@ fn a_damaged_count_of_a_map_whose_process_died_is_made_anew() {
 fn a_damaged_count_of_a_tables_slots_is_mended_by_whoever_writes_to_it() {
     let directory = scratch();
     let (path, left) = (directory.path().join("map"), directory.path().join("left"));
-    let map = Map::open(&path, &same_files()).unwrap();
-    for number in 0..500 {
-        map.put(&key(number), &stored(number)).unwrap();
-    }
+    let _killed = filled(&path, &same_files(), 500);
     // None are used, and more live than there can be.
     for damaged in [0xffff_ffff, u64::MAX, 0] {
         copy(&path, &left);

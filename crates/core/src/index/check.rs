@@ -3,7 +3,7 @@
 use super::files::Index;
 use super::table::Table;
 use crate::Result;
-use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, file_len, shares_prefix};
+use crate::layout::directory::{MAX_DEPTH, Root, entries_at, entry_of, shares_prefix};
 use crate::layout::file::Kind;
 use crate::layout::table::{BUCKET_SLOTS, BUCKETS, DEPTH, PREFIX, SLOT_COUNT, SUM, TableRef, Tag, USED_LIVE, slot_at};
 use crate::layout::{head, names};
@@ -31,11 +31,8 @@ impl Index {
     /// The table of a prefix and, with `thoroughly`, all that its header says. Under the shard's lock.
     pub fn run<'g>(&'g self, prefix: u64, thoroughly: bool, guard: &'g Guard) -> Result<Run<'g>> {
         let Some(root) = self.root() else { return Ok(Run { wrong: Vec::new(), table: None, next: None }) };
-        let directory = self.directory(root, guard)?;
+        let directory = self.checked_directory(root, guard)?;
         let depth = root.depth();
-        if depth > MAX_DEPTH || file_len(depth) > directory.len() {
-            return Err(self.damage("the directory is shorter than its depth says"));
-        }
         let at = |entry: usize| entries_at(depth) + entry * 8;
         let first = entry_of(prefix, depth);
         let word = directory.load(at(first));
@@ -156,10 +153,7 @@ impl Index {
     pub fn wrong_counts(&self, guard: &Guard) -> Result<Vec<usize>> {
         let page = self.page();
         let Some(root) = self.root() else { return Ok(Vec::new()) };
-        if root.depth() > MAX_DEPTH {
-            return Err(self.damage("a directory is deeper than there can be"));
-        }
-        let directory = self.directory(root, guard)?;
+        let directory = self.checked_directory(root, guard)?;
         let (mut tables, mut last) = (0, 0);
         for entry in 0..1usize << root.depth() {
             let word = directory.load(entries_at(root.depth()) + entry * 8);

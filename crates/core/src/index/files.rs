@@ -157,6 +157,7 @@ impl Index {
         let Some(root) = self.root() else { return Ok(None) };
         let directory = self.directory(root, guard)?;
         let depth = root.depth();
+        // As `checked_directory`, which would cost every search four instructions more.
         if depth > MAX_DEPTH || file_len(depth) > directory.len() {
             return Err(self.damage("the directory is shorter than its depth says"));
         }
@@ -169,8 +170,8 @@ impl Index {
         Ok(Some(Place { table, reference, root, directory, entry, word }))
     }
 
-    /// For whoever goes by the table's own header: that it fits the way to it, and its counts a table. Readers do not; a table that is not theirs
-    /// has none of their keys.
+    /// For whoever goes by the table's own header: that it fits the way to it, and its counts a table. Readers do not; a
+    /// table that is not theirs has none of their keys.
     pub fn check_place(&self, place: &Place<'_>, hash: u64) -> Result<()> {
         let depth = place.table.depth();
         let fits = depth <= place.root.depth() && shares_prefix(place.table.prefix(), self.prefix(hash), depth) && {

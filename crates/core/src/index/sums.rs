@@ -43,6 +43,7 @@ impl Index {
         Ok(())
     }
 
+    /// The directory, as long as its depth says.
     pub(super) fn checked_directory<'g>(&'g self, root: Root, guard: &'g Guard) -> Result<&'g Region> {
         let directory = self.directory(root, guard)?;
         if root.depth() > MAX_DEPTH || file_len(root.depth()) > directory.len() {

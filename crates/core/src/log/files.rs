@@ -36,13 +36,14 @@ pub(crate) struct Entry {
     pub id: SegmentId,
     pub size: u64,
     pub end: u64,
+    pub live: u64,
     pub marks: u64,
 }
 
 impl Entry {
     /// Whether its numbers are those of one segment.
-    pub fn fits(&self, live: u64) -> bool {
-        let Entry { size, end, marks, .. } = *self;
+    pub fn fits(&self) -> bool {
+        let Entry { size, end, live, marks, .. } = *self;
         size < OFFSETS_END && size.is_multiple_of(MIN_SEGMENT) && end <= size && live.max(marks) <= size
     }
 }
@@ -152,6 +153,7 @@ impl Log {
             id: SegmentId(table.load(at + ENTRY_ID)),
             size: bytes_in(table, at + ENTRY_SIZE),
             end: bytes_in(table, at + ENTRY_END),
+            live: bytes_in(table, at + ENTRY_LIVE),
             marks: bytes_in(table, at + ENTRY_MARKS),
         })
     }

@@ -224,16 +224,20 @@ impl Instance {
         let checkpoint = Checkpoint { clean, shards, ..self.template.clone() };
         let mut checkpoints = self.checkpoints.lock();
         let Some(checkpoints) = checkpoints.as_mut() else { return Err(closed()) };
-        // A clean close has both files say the same. Were one of them damaged, the other would know of less, and what is
-        // damaged behind its tails would pass for the end of the log.
-        for _ in 0..if clean { 2 } else { 1 } {
-            checkpoints.write(checkpoint.clone()).map_err(|error| match error.code() {
+        let mut write = |checkpoint| {
+            checkpoints.write(checkpoint).map_err(|error| match error.code() {
                 Code::NoSpace => error,
                 _ => self.medium.fail(error),
             })?;
             self.checkpoint_count.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        };
+        // A clean close has both files say the same. Were one of them damaged, the other would know of less, and what is
+        // damaged behind its tails would pass for the end of the log.
+        if clean {
+            write(checkpoint.clone())?;
         }
-        Ok(())
+        write(checkpoint)
     }
 
     fn make_index_durable(&self) -> Result<()> {

@@ -229,15 +229,14 @@ impl Shard {
         let mut live = 0;
         for index in 0..self.log.capacity() {
             let entry = self.log.entry(index, &guard)?;
-            let live_here = self.log.live(index, &guard)?;
-            if entry.state != State::Free && !entry.fits(live_here) {
+            if entry.state != State::Free && !entry.fits() {
                 return Err(self.damage("the segment table counts more bytes than a segment has"));
             }
             match entry.state {
                 State::Free => continue,
                 State::Linked => {
                     linked.push((entry.id, index));
-                    live += live_here;
+                    live += entry.live;
                     writer.log_bytes += entry.size;
                     writer.largest = writer.largest.max(entry.size);
                     writer.marks += entry.marks;

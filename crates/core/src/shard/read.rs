@@ -39,7 +39,7 @@ impl Shard {
     #[inline]
     pub fn read<R>(&self, hash: u64, key: &[u8], copy: impl FnOnce(Found<'_>, u64) -> R) -> Result<Option<R>> {
         let guard = enter();
-        self.give(self.lookup(hash, key, &guard), copy)
+        self.read_from(Hint::default(), hash, key, &guard, copy)
     }
 
     /// The same, for one who has looked ahead.
@@ -52,12 +52,7 @@ impl Shard {
         guard: &'g Guard,
         copy: impl FnOnce(Found<'_>, u64) -> R,
     ) -> Result<Option<R>> {
-        self.give(self.lookup_from(hint, hash, key, guard), copy)
-    }
-
-    #[inline(always)]
-    fn give<R>(&self, found: Result<Option<Record<'_>>>, copy: impl FnOnce(Found<'_>, u64) -> R) -> Result<Option<R>> {
-        let read = match found {
+        let read = match self.lookup_from(hint, hash, key, guard) {
             Ok(None) => Ok(None),
             Ok(Some(record)) => self.found(&record).map(|found| Some(copy(found, record.header.seq))),
             Err(error) => Err(error),
