@@ -101,6 +101,10 @@ impl Index {
 
     #[cold]
     fn map_directory<'g>(&'g self, root: Root, guard: &'g Guard) -> Result<&'g Region> {
+        // So a number that `make_directory` gives is never one in use.
+        if root.file() as u64 >= self.page().load(head::NEXT_DIRECTORY) {
+            return Err(self.damage("the root names a directory file that there is not"));
+        }
         let _mapping = self.mapping.lock();
         if self.directories.load(root.file(), guard).is_none() {
             let number = root.file() as u32;
