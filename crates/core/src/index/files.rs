@@ -140,7 +140,7 @@ impl Index {
     }
 
     /// A table by its reference, checked against its sum at the first touch.
-    #[inline]
+    #[inline(always)]
     pub fn table<'g>(&'g self, reference: TableRef, guard: &'g Guard) -> Result<Table<'g>> {
         let file = self.file(reference.file, guard)?;
         let Some(table) = file.table(reference.number) else {
@@ -156,7 +156,7 @@ impl Index {
     }
 
     /// The table that holds the hash, if anything does; `None` while the shard was never written.
-    #[inline]
+    #[inline(always)]
     pub fn resolve<'g>(&'g self, hash: u64, guard: &'g Guard) -> Result<Option<Place<'g>>> {
         let Some(root) = self.root() else { return Ok(None) };
         let directory = self.directory(root, guard)?;

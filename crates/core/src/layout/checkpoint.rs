@@ -232,6 +232,10 @@ impl<'a> Reader<'a> {
         if !shards.is_power_of_two() || u32::from(shards) > MAX_SHARDS || !matches!(align, 8 | 16) || clean > 1 {
             return None;
         }
+        // No map has counted so far, and whoever counts on from here does not come to the end.
+        if number > u64::MAX / 2 || generation > u32::MAX / 2 {
+            return None;
+        }
         let shards = (0..shards).map(|_| self.shard()).collect::<Option<Vec<_>>>()?;
         Some(Checkpoint {
             number,

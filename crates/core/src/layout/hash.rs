@@ -1,7 +1,6 @@
 //! The map's random keys and what is made with them: the hash of a key and the checksums.
 
 use siphasher::sip::SipHasher13;
-use std::hash::Hasher;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The body checksum shares a word with the record's type.
@@ -19,9 +18,7 @@ impl Keys {
     /// SipHash-1-3 of the key's bytes.
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(&self.hash);
-        hasher.write(key);
-        hasher.finish()
+        SipHasher13::new_with_key(&self.hash).hash(key)
     }
 
     /// XXH3 of the key, and with that as its seed of the value: key and value need not lie together in memory.

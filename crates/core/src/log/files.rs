@@ -302,9 +302,11 @@ impl Log {
     /// The next id by one of the shard's two counters. A generation has 2^32 of each, and none is given twice.
     pub fn next_id(&self, counter: usize) -> Result<SegmentId> {
         let page = self.page();
-        match u32::try_from(page.next(counter)) {
-            Ok(counter) => Ok(SegmentId::new(page.load(head::GENERATION) as u32, counter)),
-            Err(_) => Err(Error::new(
+        // Looked at before it is raised: one at its end stays there, and none, damaged as it may be, begins again at 0.
+        let left = page.load(counter) < u64::from(u32::MAX);
+        match left.then(|| u32::try_from(page.next(counter))) {
+            Some(Ok(counter)) => Ok(SegmentId::new(page.load(head::GENERATION) as u32, counter)),
+            _ => Err(Error::new(
                 Code::NoSpace,
                 format!("Shard {} has used up its file numbers. Open the map once with recovery: 'full'.", self.shard),
             )),

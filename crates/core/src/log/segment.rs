@@ -106,7 +106,7 @@ impl Segment {
     }
 
     /// The record at an offset, its bounds checked, its checksums not.
-    #[inline]
+    #[inline(always)]
     pub fn raw(&self, offset: usize, align: usize) -> Option<Record<'_>> {
         let header = Header::decode(self.log.bytes(offset, HEADER)?)?;
         let bytes = self.log.bytes(offset, header.len(align))?;
@@ -139,7 +139,7 @@ impl Segment {
     }
 
     /// The record at an offset, verified unless this process wrote it or has verified it before.
-    #[inline]
+    #[inline(always)]
     pub fn record(&self, offset: usize, align: usize, keys: &Keys) -> Result<Record<'_>> {
         if let Some(verified) = &self.verified
             && !verified.get(offset / UNIT)

@@ -1,6 +1,6 @@
 //! A region that only grows: bytes are written once, above the published end, and read below it.
 
-use super::prefetch::{LINE, prefetch};
+use super::prefetch::LINE;
 use super::published::Published;
 use super::region::Region;
 use super::sync::MappedU64;
@@ -74,10 +74,7 @@ impl LogRegion {
     /// Has the processor fetch what stands from an offset on: a short record's lines.
     #[inline]
     pub fn prefetch(&self, offset: usize) {
-        let rest = self.published().saturating_sub(offset);
-        if let Some(bytes) = self.bytes(offset, rest) {
-            bytes.chunks(LINE).take(LINES_OF_A_RECORD).for_each(|line| prefetch(&line[0]));
-        }
+        (0..LINES_OF_A_RECORD).for_each(|line| self.region.prefetch(offset.wrapping_add(line * LINE)));
     }
 
     /// Copies bytes in above the published end. Two writers at once, or an offset below the end, are bugs and panic.

@@ -4,7 +4,7 @@ use super::{OPEN, Shard};
 use crate::index::{Place, Probe};
 use crate::layout::extent::Descriptor;
 use crate::layout::segment::RecordRef;
-use crate::log::Record;
+use crate::log::{Record, Segment};
 use crate::mem::{Guard, enter};
 use crate::{Error, Result};
 use std::convert::Infallible;
@@ -60,6 +60,7 @@ impl Shard {
         self.checked(read)
     }
 
+    #[inline(always)]
     pub(super) fn found<'g>(&self, record: &Record<'g>) -> Result<Found<'g>> {
         match record.extent() {
             None => Ok(Found::Inline(record.value())),
@@ -115,13 +116,12 @@ impl Shard {
         let Some(place) = hint.place else { return self.lookup(hash, key, guard) };
         // What a slot named a moment ago was the key's record then, if it is the key's at all and the table was in force: an
         // answer from within the call. The guard keeps it where it is.
-        if let Some(record) = hint.record {
-            let mut found = None;
-            if let Ok(true) = self.is_key(record.0, key, &mut found, guard)
-                && self.is_in_force(&place)
-            {
-                return Ok(found);
-            }
+        if let Some(record) = hint.record
+            && let Ok(segment) = self.log.segment(record.segment(), guard)
+            && let Ok(Some(found)) = self.named(segment, record, key)
+            && self.is_in_force(&place)
+        {
+            return Ok(Some(found));
         }
         match self.attempt(&place, hash, key, guard) {
             Some(found) => Ok(found),
@@ -198,7 +198,7 @@ impl Shard {
 
     /// Whether a slot with the key's tag names the key's record, which it leaves in `found`.
     #[inline(always)]
-    pub(super) fn is_key<'g>(
+    fn is_key<'g>(
         &'g self,
         record: u64,
         key: &[u8],
@@ -209,15 +209,18 @@ impl Shard {
         let segment = self.log.segment(place.segment(), guard)?;
         // Header, key and value may lie on several cache lines. Asked for together they come in the time of one.
         segment.log.prefetch(place.offset());
+        *found = self.named(segment, place, key)?;
+        Ok(found.is_some())
+    }
+
+    /// The record that a slot names, if it is the key's.
+    #[inline(always)]
+    fn named<'g>(&self, segment: &'g Segment, place: RecordRef, key: &[u8]) -> Result<Option<Record<'g>>> {
         let record = segment.record(place.offset(), self.medium.align, &self.medium.keys)?;
         if !record.header.kind.is_put() {
             return Err(self.damage("a slot names a record that is not a put"));
         }
-        let same = record.key() == key;
-        if same {
-            *found = Some(record);
-        }
-        Ok(same)
+        Ok((record.key() == key).then_some(record))
     }
 
     /// The slot of a hash and key, for a writer.
