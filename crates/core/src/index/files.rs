@@ -316,15 +316,28 @@ impl Index {
         Ok(TableRef { file: following, number: 0 })
     }
 
+    /// At an open, of a shard that was never written too: an index that is made anew while the map is open drops as many files
+    /// as there can be, and finds numbers, for at most half of them were given.
+    pub fn check_counters(&self) -> Result<()> {
+        let counters = [head::FIRST_INDEX, head::NEXT_INDEX, head::NEXT_DIRECTORY].map(|field| self.page().load(field));
+        let [first, next, next_directory] = counters;
+        let given = next.max(next_directory);
+        let fits = next.saturating_sub(first) <= MAX_FILES as u64 && given <= Slots::<Region>::CAPACITY as u64 / 2;
+        if fits { Ok(()) } else { Err(self.damage("the index counts more files than it can have")) }
+    }
+
     /// At an open: the numbers of the index's files fit each other, so that a walk over them ends, and it counts no more
     /// tables than they can hold, nor a directory deeper than there can be.
     pub fn check_files(&self) -> Result<()> {
         let page = self.page();
         let (first, next) = (page.load(head::FIRST_INDEX), page.load(head::NEXT_INDEX));
         let current = TableRef::from_word(page.load(head::ALLOCATE)).map_or(u64::MAX, |table| table.file as u64);
-        let fits = first <= current && current < next && next - first <= MAX_FILES as u64;
+        let fits = first <= current && current < next;
+        let next_directory = page.load(head::NEXT_DIRECTORY);
+        let directories = [self.root().map_or(0, |root| root.file() as u64), page.load(head::SMALL_DIRECTORY)];
+        let fits = fits && directories.into_iter().all(|number| number < next_directory);
         if !fits {
-            return Err(self.damage("the numbers of the index files do not fit each other"));
+            return Err(self.damage("the numbers of the index's files do not fit each other"));
         }
         let most = (MAX_FILES * MAX_TABLES) as u64;
         let depth = self.root().map_or(0, Root::depth);

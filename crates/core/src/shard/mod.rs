@@ -216,6 +216,7 @@ impl Shard {
 
     /// Reads the segment table, once the fix-up is done.
     pub fn load(&self) -> Result<()> {
+        self.index.check_counters()?;
         if !self.is_written() {
             return Ok(());
         }

@@ -198,13 +198,7 @@ impl Shard {
 
     /// Whether a slot with the key's tag names the key's record, which it leaves in `found`.
     #[inline(always)]
-    fn is_key<'g>(
-        &'g self,
-        record: u64,
-        key: &[u8],
-        found: &mut Option<Record<'g>>,
-        guard: &'g Guard,
-    ) -> Result<bool> {
+    fn is_key<'g>(&'g self, record: u64, key: &[u8], found: &mut Option<Record<'g>>, guard: &'g Guard) -> Result<bool> {
         let place = RecordRef(record);
         let segment = self.log.segment(place.segment(), guard)?;
         // Header, key and value may lie on several cache lines. Asked for together they come in the time of one.
