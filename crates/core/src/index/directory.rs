@@ -70,14 +70,14 @@ impl Index {
                 ),
             ));
         }
-        let old = self.directory(root, guard)?;
+        let old = self.checked_directory(root, guard)?;
         let file = if depth <= SMALL_DEPTH {
             self.page().load(head::SMALL_DIRECTORY) as usize
         } else {
             self.make_directory(depth)?
         };
         let doubled = Root::new(root.version().wrapping_add(1), file, depth);
-        let new = self.directory(doubled, guard)?;
+        let new = self.checked_directory(doubled, guard)?;
         for entry in 0..1usize << root.depth() {
             let word = old.load(entries_at(root.depth()) + entry * 8);
             new.store(entries_at(depth) + entry * 16, word);

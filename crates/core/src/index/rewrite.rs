@@ -220,7 +220,7 @@ impl Index {
         for file in page.load(head::FIRST_INDEX) as usize..=taken.allocate.file {
             self.file(file, guard)?;
         }
-        self.directory(Root::new(0, page.load(head::SMALL_DIRECTORY) as usize, 0), guard)?;
+        self.checked_directory(Root::new(0, page.load(head::SMALL_DIRECTORY) as usize, 0), guard)?;
         Ok((table, taken.allocate.word()))
     }
 
@@ -236,7 +236,7 @@ impl Index {
         let root = Root(intent.root);
         let table = self.table_unchecked(kept, guard)?;
         table.reset(0, 0);
-        self.directory(root, guard)?.store(entries_at(root.depth()), kept.word());
+        self.checked_directory(root, guard)?.store(entries_at(root.depth()), kept.word());
         page.store(head::ROOT, root.0);
         let (mut free_head, mut last, mut count) = (0, None::<Table<'_>>, 0);
         let mut free_tail = 0;

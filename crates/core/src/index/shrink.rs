@@ -62,7 +62,7 @@ impl Index {
 
     /// One table for the prefix if its entries fit, else one plan for each half.
     fn plan_range(&self, root: Root, prefix: u64, depth: u32, guard: &Guard, plan: &mut Plan) -> Result<()> {
-        let directory = self.directory(root, guard)?;
+        let directory = self.checked_directory(root, guard)?;
         let entries = if depth <= root.depth() {
             let first = entry_of(prefix, root.depth());
             first..first + (1usize << (root.depth() - depth))
