@@ -2,11 +2,12 @@
 
 use crate::events::{Doing, Event, Grown, Listeners};
 use crate::layout::checkpoint::{Capacity, Checkpoint};
+use crate::layout::extent::VALUE_AT;
 use crate::layout::file::{self, Header, Kind};
 use crate::layout::hash::Keys;
 use crate::layout::names::{self, Name};
-use crate::layout::table::TABLE;
-use crate::layout::{PAGE, head, intent};
+use crate::layout::table::{MAX_TABLES, TABLE, index_len};
+use crate::layout::{MAX_VALUE, PAGE, directory, head, intent, segment};
 use crate::log::Recycled;
 use crate::log::spare::Spare;
 use crate::mem::{Access, Region};
@@ -196,6 +197,10 @@ impl Medium {
         if header.length != len || len % 8 != 0 {
             return Err(Error::corrupt(format_args!("{name} has {len} bytes and not {}", header.length)));
         }
+        // A file of holes costs who made it nothing, and whoever keeps count of its parts all memory.
+        if len > longest(kind) {
+            return Err(Error::corrupt(format_args!("{name} has {len} bytes, which no such file has")));
+        }
         let same = sys::file_id(&file).map_err(fail)? == header.file;
         Ok((file, header, same))
     }
@@ -335,6 +340,18 @@ impl Medium {
 /// that is changed here and there a whole piece is, for a word: so it is a table.
 pub(crate) const fn piece(kind: Kind) -> usize {
     if matches!(kind, Kind::Segment) { 1 << 16 } else { TABLE }
+}
+
+/// How long a file of this kind can be.
+const fn longest(kind: Kind) -> u64 {
+    match kind {
+        Kind::Head => head::LEN as u64,
+        Kind::Segment => segment::MAX_FIRST_SEGMENT,
+        Kind::SegmentTable => segment::table_len(segment::entry_place(segment::MAX_SEGMENTS - 1).0) as u64,
+        Kind::Directory => directory::file_len(directory::MAX_DEPTH) as u64,
+        Kind::Index => index_len(MAX_TABLES) as u64,
+        Kind::Extent => VALUE_AT as u64 + MAX_VALUE as u64,
+    }
 }
 
 /// What a mapped file is for, if making it is growth.

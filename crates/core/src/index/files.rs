@@ -127,7 +127,9 @@ impl Index {
     #[cold]
     fn map_file<'g>(&'g self, number: usize, guard: &'g Guard) -> Result<&'g IndexFile> {
         let page = self.page();
-        if (number as u64) < page.load(head::FIRST_INDEX) || number as u64 >= page.load(head::NEXT_INDEX) {
+        let numbers = page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX);
+        // The counters of a map whose process died are compared after the fix-up, which comes here.
+        if !numbers.contains(&(number as u64)) || number as u64 >= names::FILE_NUMBERS {
             return Err(self.damage("a directory entry names an index file that there is not"));
         }
         let _mapping = self.mapping.lock();
@@ -253,15 +255,11 @@ impl Index {
         Ok(())
     }
 
-    /// The number of the next file, by one of the shard's two counters. Nothing mends a counter that leads beyond all slots
-    /// but an index that is made anew.
+    /// The number of the next file, by one of the shard's two counters. Nothing mends a counter at its end but an index that
+    /// is made anew.
     pub(super) fn next_number(&self, counter: usize) -> Result<u64> {
         let number = self.page().load(counter);
-        if number < Slots::<Region>::CAPACITY as u64 {
-            Ok(number)
-        } else {
-            Err(self.damage("the numbers of the files are used up"))
-        }
+        if number < names::FILE_NUMBERS { Ok(number) } else { Err(self.damage("the numbers of the files are used up")) }
     }
 
     /// Makes a file, if asked with all its pages, and gives its number. The caller holds `mapping`.
@@ -322,7 +320,7 @@ impl Index {
         let counters = [head::FIRST_INDEX, head::NEXT_INDEX, head::NEXT_DIRECTORY].map(|field| self.page().load(field));
         let [first, next, next_directory] = counters;
         let given = next.max(next_directory);
-        let fits = next.saturating_sub(first) <= MAX_FILES as u64 && given <= Slots::<Region>::CAPACITY as u64 / 2;
+        let fits = next.saturating_sub(first) <= MAX_FILES as u64 && given <= names::FILE_NUMBERS / 2;
         if fits { Ok(()) } else { Err(self.damage("the index counts more files than it can have")) }
     }
 

@@ -7,7 +7,7 @@ use crate::layout::directory::{Root, SMALL_DEPTH, entries_at, entry_of, shares_p
 use crate::layout::head;
 use crate::layout::intent::{IndexIntent, Operation};
 use crate::layout::names;
-use crate::layout::table::{MAX_TABLES, MIN_TABLES, TableRef, Tag, index_len};
+use crate::layout::table::{MAX_TABLES, MIN_TABLES, SLOT_COUNT, TableRef, Tag, index_len};
 use crate::mem::Guard;
 
 /// A joined table is filled this far, so that the next inserts do not split it again.
@@ -98,6 +98,8 @@ impl Index {
                 .iter()
                 .flat_map(|table| table.entries())
                 .filter(|(tag, _)| shares_prefix(tag.prefix(), prefix, depth))
+                // A damaged directory shows one table as many; it is split, as more than fit are.
+                .take(SLOT_COUNT + 1)
                 .collect();
             // One old table always fits one new one, whatever the fill.
             if single || found.len() <= JOIN_FILL {
@@ -182,7 +184,7 @@ impl Index {
     pub fn discard(&self, queue: &mut Queue) {
         let page = self.page();
         let files = page.load(head::FIRST_INDEX)..page.load(head::NEXT_INDEX);
-        for number in files.take(crate::mem::Slots::<()>::CAPACITY) {
+        for number in files.take(names::FILE_NUMBERS as usize) {
             self.retire_file(number as usize, queue);
         }
         let small = page.load(head::SMALL_DIRECTORY) as usize;

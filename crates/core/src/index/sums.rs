@@ -57,7 +57,8 @@ impl Index {
     }
 
     /// The clean close: every table that has no sum gets one. After an unclean open all files are walked, for the process
-    /// that died may have changed any.
+    /// that died may have changed any. After a clean one a table without a sum that this process did not look at is damaged,
+    /// and stays so: what nobody could mend must not look whole at the next open.
     pub fn write_sums(&self) -> Result<()> {
         let guard = enter();
         let Some(root) = self.root() else { return Ok(()) };
@@ -73,10 +74,12 @@ impl Index {
                 }
                 last = word;
                 let reference = TableRef::from_word(word).ok_or_else(|| self.damage("a directory entry is empty"))?;
-                let Some(table) = self.file(reference.file, &guard)?.table(reference.number) else {
+                let file = self.file(reference.file, &guard)?;
+                let Some(table) = file.table(reference.number) else {
                     return Err(self.damage("a directory entry names a table beyond its file"));
                 };
-                if table.sum() == 0 {
+                let known = file.checked.as_ref().is_none_or(|checked| checked.get(reference.number));
+                if table.sum() == 0 && (known || !self.medium.clean) {
                     table.set_sum(self.table_sum(table, reference));
                 }
             }

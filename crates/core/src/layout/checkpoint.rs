@@ -216,6 +216,10 @@ impl<'a> Reader<'a> {
         let chain = (0..links)
             .map(|_| Some(Link { id: SegmentId(self.u64()?), end: self.u64()? }))
             .collect::<Option<Vec<_>>>()?;
+        // A segment that stands there twice would be read twice, and its end be in doubt.
+        if !chain.is_sorted_by(|one, next| one.id < next.id) {
+            return None;
+        }
         Some(ShardState { entries, seq, chain })
     }
 
@@ -302,6 +306,15 @@ pub(crate) mod tests {
             assert!(Checkpoint::decode(&bytes[..len]).is_err(), "cut to {len}");
         }
         assert_eq!(Checkpoint::decode(&[0; 4096]), Err(Invalid::Blank));
+    }
+
+    #[test]
+    fn a_chain_in_which_a_segment_stands_twice_is_none() {
+        for ids in [[1, 1], [2, 1]] {
+            let mut twice = sample();
+            twice.shards[0].chain = ids.map(|id| Link { id: SegmentId::new(1, id), end: 65536 }).to_vec();
+            assert_eq!(Checkpoint::decode(&twice.encode()), Err(Invalid::Torn));
+        }
     }
 
     #[test]

@@ -24,8 +24,11 @@ impl SegmentId {
 pub(crate) const FIRST_RECORD: usize = file::HEADER;
 /// Segments are a multiple of this.
 pub(crate) const MIN_SEGMENT: u64 = 64 << 10;
-/// No segment is larger.
+/// No segment is larger, but for the first one of a map that was made for a capacity.
 pub(crate) const MAX_SEGMENT: u64 = 64 << 20;
+
+/// That one is no larger than this.
+pub(crate) const MAX_FIRST_SEGMENT: u64 = 1 << 30;
 
 const OFFSET_BITS: u32 = 40;
 /// No segment reaches beyond what a reference can name.

@@ -106,11 +106,15 @@ pub(crate) fn map_private(medium: &Medium, file: &File, descriptor: &Descriptor)
 }
 
 fn verified(medium: &Medium, file: &File, descriptor: &Descriptor, access: Access) -> Result<LogRegion> {
+    let cut_off = || Error::corrupt("an extent is cut off");
     let region = Region::map(file, access).map_err(|error| Error::unmapped("a long value", &error))?;
     let len = region.len();
+    if len < VALUE_AT {
+        return Err(cut_off());
+    }
     let log = LogRegion::new(region, len);
     match log.bytes(VALUE_AT, descriptor.len as usize) {
-        None => Err(Error::corrupt("an extent is cut off")),
+        None => Err(cut_off()),
         Some(value) if medium.keys.sum(value) != descriptor.sum => {
             Err(Error::corrupt("the value in an extent does not match its checksum"))
         }

@@ -4,8 +4,9 @@ use super::prepared::Prepared;
 use super::segment::{Record, Segment};
 use crate::layout::file::{self, Kind};
 use crate::layout::segment::{
-    ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_SEGMENTS, MIN_SEGMENT,
-    OFFSETS_END, RecordRef, SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place, table_entries, table_len,
+    ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_FIRST_SEGMENT,
+    MAX_SEGMENTS, MIN_SEGMENT, OFFSETS_END, RecordRef, SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place,
+    table_entries, table_len,
 };
 use crate::layout::{head, names};
 use crate::medium::{Medium, Page};
@@ -44,7 +45,7 @@ impl Entry {
     /// Whether its numbers are those of one segment.
     pub fn fits(&self) -> bool {
         let Entry { size, end, live, marks, .. } = *self;
-        size < OFFSETS_END && size.is_multiple_of(MIN_SEGMENT) && end <= size && live.max(marks) <= size
+        size <= MAX_FIRST_SEGMENT && size.is_multiple_of(MIN_SEGMENT) && end <= size && live.max(marks) <= size
     }
 }
 
@@ -72,7 +73,7 @@ impl Log {
     /// Maps the segment table of a shard that has one, and compares its sums after a clean close.
     pub fn open_tables(&self) -> Result<()> {
         let count = self.page().load(head::SEGMENT_TABLES);
-        if count == 0 || count > u64::from(usize::BITS) {
+        if count == 0 || count > u64::from(entry_place(MAX_SEGMENTS - 1).0) + 1 {
             return Err(self.damage("the segment table has an impossible number of files"));
         }
         for number in 0..count as u32 {
@@ -297,6 +298,13 @@ impl Log {
         if let Some(segment) = self.segments.load(place.segment(), guard) {
             segment.log.prefetch(place.offset());
         }
+    }
+
+    /// The last id that a segment was given. A damaged counter gives one that none has.
+    pub fn last_id(&self) -> SegmentId {
+        let page = self.page();
+        let counter = page.load(head::SEGMENT_COUNTER).min(u32::MAX.into());
+        SegmentId::new(page.load(head::GENERATION) as u32, counter as u32)
     }
 
     /// The next id by one of the shard's two counters. A generation has 2^32 of each, and none is given twice.

@@ -110,7 +110,12 @@ impl Segment {
     pub fn raw(&self, offset: usize, align: usize) -> Option<Record<'_>> {
         let header = Header::decode(self.log.bytes(offset, HEADER)?)?;
         let bytes = self.log.bytes(offset, header.len(align))?;
-        let value_at = if header.kind == Type::Pad { HEADER } else { header.value_at(align) };
+        let value_at = match header.kind {
+            // What a pad covers has no key, and may be shorter than one.
+            Type::Pad if header.key_len > 0 => return None,
+            Type::Pad => HEADER,
+            _ => header.value_at(align),
+        };
         Some(Record { header, place: RecordRef::new(self.index, offset), bytes, value_at })
     }
 

@@ -179,7 +179,7 @@ impl<'a> Copying<'a> {
         let snapshots = snapshots(&instance.shards)?;
         let extents = extents(instance, &snapshots)?;
         let segments = snapshots.iter().flat_map(|snapshot| &snapshot.state.chain).map(|link| link.end);
-        let total_bytes = segments.chain(extents.iter().map(|extent| extent.len)).sum();
+        let total_bytes = segments.chain(extents.iter().map(|extent| extent.len)).fold(0, u64::saturating_add);
         let progress = BackupProgress { bytes: 0, total_bytes };
         Ok(Copying { instance, to, snapshots, extents, progress, made: Vec::new() })
     }
@@ -247,12 +247,12 @@ impl<'a> Copying<'a> {
                 Ok(from) => self.copy_file(&name, &from, len, len, watch)?,
                 // Its put did not come to be.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.progress.total_bytes -= len;
+                    self.progress.total_bytes = self.progress.total_bytes.saturating_sub(len);
                     continue;
                 }
                 Err(error) => return Err(failed(&name)(error)),
             }
-            found[shard] += len.saturating_sub(VALUE_AT as u64);
+            found[shard] = u64::saturating_add(found[shard], len.saturating_sub(VALUE_AT as u64));
         }
         for (shard, (snapshot, found)) in self.snapshots.iter().zip(found).enumerate() {
             if found < snapshot.extent_bytes {

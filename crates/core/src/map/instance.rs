@@ -125,7 +125,7 @@ impl Instance {
     }
 
     pub fn len(&self) -> u64 {
-        self.shards.iter().map(Shard::entries).sum()
+        self.shards.iter().map(Shard::entries).fold(0, u64::saturating_add)
     }
 
     /// While it is held no checkpoint is written.

@@ -245,6 +245,10 @@ impl Windows {
     #[inline]
     fn look(&self, number: u32, part: &Range<usize>) -> Option<u32> {
         let window = self.windows.get(number as usize)?.upgrade()?;
+        // Two records may name one file, of which the other's is shorter: only damage makes them.
+        if part.end > window.region.len() {
+            return None;
+        }
         // Where readers begin, and where a struct has its root. They come while the view is made.
         window.region.prefetch(part.start);
         window.region.prefetch(part.end.saturating_sub(1));

@@ -1,7 +1,7 @@
 //! A bitmap that threads set and test without a lock.
 
 use super::sync::{AtomicU64, Ordering};
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use super::zeroed::zeroed;
 
 #[derive(Debug)]
 pub(crate) struct Bits {
@@ -9,20 +9,9 @@ pub(crate) struct Bits {
 }
 
 impl Bits {
-    /// The allocator's own zeros: a page that no bit is set in takes no memory.
     pub fn new(count: usize) -> Bits {
-        let count = count.div_ceil(64);
-        let layout = Layout::array::<AtomicU64>(count).expect("a bitmap is smaller than the address space");
-        if layout.size() == 0 {
-            return Bits { words: Box::new([]) };
-        }
-        // SAFETY: the layout is not empty.
-        let words = unsafe { alloc_zeroed(layout) }.cast::<AtomicU64>();
-        if words.is_null() {
-            handle_alloc_error(layout);
-        }
-        // SAFETY: `words` was allocated with the layout of this slice and is nobody else's; zero is a valid value of each.
-        Bits { words: unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(words, count)) } }
+        // SAFETY: zero is a value of an atomic number.
+        Bits { words: unsafe { zeroed(count.div_ceil(64)) } }
     }
 
     #[inline]

@@ -19,6 +19,8 @@ mod region;
 mod slots;
 pub(crate) mod sync;
 pub(crate) mod trace;
+#[cfg(not(loom))]
+mod zeroed;
 
 #[cfg(not(loom))]
 pub(crate) use bits::Bits;

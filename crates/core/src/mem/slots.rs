@@ -2,6 +2,7 @@
 
 use super::epoch::{Guard, READERS, Stamp};
 use super::sync::{AtomicPtr, Ordering};
+use super::zeroed::zeroed;
 use std::ptr;
 use std::sync::Arc;
 
@@ -94,8 +95,8 @@ impl<T> Slots<T> {
         assert!(index < Self::CAPACITY, "slot index out of range");
         let (chunk, at) = place(index);
         if self.chunks[chunk].load(Ordering::Acquire).is_null() {
-            let fresh: Box<[AtomicPtr<T>]> = (0..chunk_len(chunk)).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
-            let fresh = Box::into_raw(fresh).cast::<AtomicPtr<T>>();
+            // SAFETY: zero is a null pointer.
+            let fresh = Box::into_raw(unsafe { zeroed::<AtomicPtr<T>>(chunk_len(chunk)) }).cast::<AtomicPtr<T>>();
             // AcqRel: partner of the load in `slot`.
             if self.chunks[chunk].compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire).is_err()
             {

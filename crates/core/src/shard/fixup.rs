@@ -5,7 +5,8 @@ use crate::Result;
 use crate::layout::head;
 use crate::layout::intent::{ClearIntent, IndexIntent, Operation, RecordIntent, SegmentIntent, TableIntent};
 use crate::layout::record::{HEADER, Header, Type};
-use crate::layout::segment::{RecordRef, State};
+use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId, State};
+use crate::log::Segment;
 use crate::mem::{Guard, enter};
 use crate::rules::{Rule, holds};
 
@@ -32,6 +33,7 @@ impl Shard {
             }
             Operation::Segment => {
                 let intent = SegmentIntent::decode(&words);
+                self.check_joining(&intent)?;
                 self.log.ensure_entry(intent.index as usize)?;
                 self.list_joining(&intent, &guard)?;
                 self.finish_join(&intent, &guard).map(|()| 0)
@@ -43,8 +45,10 @@ impl Shard {
             }
             Operation::Clear => {
                 if clearing {
+                    let intent = ClearIntent::decode(&words);
+                    self.intended(intent.record, intent.length, intent.tail, &guard)?;
                     let chain = self.linked(&guard)?;
-                    self.finish_clear(&ClearIntent::decode(&words), &chain, &guard)?;
+                    self.finish_clear(&intent, &chain, &guard)?;
                 }
                 // The map lowers its own intent once all shards are done; this one goes after that.
                 Ok(0)
@@ -59,11 +63,36 @@ impl Shard {
         }
     }
 
+    /// Where the record that an intent names lies, and where it ends: in its segment, and the tail behind it.
+    fn intended<'g>(
+        &'g self,
+        record: u64,
+        length: u64,
+        tail: u64,
+        guard: &'g Guard,
+    ) -> Result<(&'g Segment, RecordRef, usize)> {
+        let place = RecordRef(record);
+        let segment = self.log.segment(place.segment(), guard)?;
+        let end = usize::try_from(length).ok().and_then(|length| place.offset().checked_add(length));
+        match end.filter(|&end| end <= segment.log.len() && end - place.offset() >= HEADER) {
+            Some(end) if tail == RecordRef::new(place.segment(), end).0 => Ok((segment, place, end)),
+            _ => Err(self.damage("an intent names a record beyond its segment")),
+        }
+    }
+
+    /// The entry is one that the table has or would have next, and the tail goes there.
+    fn check_joining(&self, intent: &SegmentIntent) -> Result<()> {
+        let index = intent.index as usize;
+        let fits = index <= self.log.capacity()
+            && intent.tail == RecordRef::new(index, FIRST_RECORD).0
+            && (intent.old_tail == 0 || RecordRef(intent.old_tail).segment() != index);
+        if fits { Ok(()) } else { Err(self.damage("an intent names a segment that cannot be the next")) }
+    }
+
     /// The joining segment may not be listed yet, and only what is listed can be mapped.
     fn list_joining(&self, intent: &SegmentIntent, guard: &Guard) -> Result<()> {
         let index = intent.index as usize;
-        let first = crate::layout::segment::FIRST_RECORD as u64;
-        self.log.list(index, crate::layout::segment::SegmentId(intent.id), intent.size, first, guard)
+        self.log.list(index, SegmentId(intent.id), intent.size, FIRST_RECORD as u64, guard)
     }
 
     fn linked(&self, guard: &Guard) -> Result<Vec<usize>> {
@@ -79,13 +108,8 @@ impl Shard {
     /// A record that is whole is finished; one that is not is covered with a pad, so that its bytes are never used again:
     /// after a power cut it would else stand there as if it had been written in its time.
     fn fix_record(&self, operation: Operation, intent: &RecordIntent, guard: &Guard) -> Result<u64> {
-        let place = RecordRef(intent.record);
-        let length = intent.length as usize;
-        let segment = self.log.segment(place.segment(), guard)?;
-        let end = place.offset().checked_add(length).filter(|&end| end <= segment.log.len() && length >= HEADER);
-        let (Some(end), true) = (end, intent.tail == RecordRef::new(place.segment(), place.offset() + length).0) else {
-            return Err(self.damage("an intent names a record beyond its segment"));
-        };
+        let (segment, place, end) = self.intended(intent.record, intent.length, intent.tail, guard)?;
+        let length = end - place.offset();
         let scanned = self.log.scan(segment.id, place.segment())?;
         let whole = scanned.headed(place.offset(), self.align(), &self.medium.keys).is_some_and(|record| {
             // An earlier fix-up may have left a pad here, which verifies as well and is not what was meant.

@@ -218,7 +218,10 @@ impl Shard {
     pub fn load(&self) -> Result<()> {
         self.index.check_counters()?;
         if !self.is_written() {
-            return Ok(());
+            return match self.entries() {
+                0 => Ok(()),
+                _ => Err(self.damage("the shard's page counts entries and knows of no log")),
+            };
         }
         // Not before the fix-up: a kill may have left half of a shrink's numbers.
         self.index.check_files()?;
@@ -227,11 +230,17 @@ impl Shard {
         let writer = &mut *writer;
         *writer = Writer::default();
         let mut linked = Vec::new();
+        let mut ids = HashSet::new();
         let mut live = 0;
+        let last_id = self.log.last_id();
         for index in 0..self.log.capacity() {
             let entry = self.log.entry(index, &guard)?;
             if entry.state != State::Free && !entry.fits() {
                 return Err(self.damage("the segment table counts more bytes than a segment has"));
+            }
+            // The next one's id is above all of these, and none is two's: a file that goes is nobody else's.
+            if entry.state != State::Free && (entry.id > last_id || !ids.insert(entry.id)) {
+                return Err(self.damage("the segment table lists a segment that was never made, or one twice"));
             }
             match entry.state {
                 State::Free => continue,
@@ -252,7 +261,12 @@ impl Shard {
         match writer.chain.last() {
             Some(&last) if last == self.tail().segment() => {
                 // Mapped now, so that no put finds after its intent that it cannot be.
-                writer.tail_size = self.log.segment(last, &guard)?.size();
+                let log = &self.log.segment(last, &guard)?.log;
+                // A fix-up has stored the tail as its intent said.
+                if !(log.published()..=log.len()).contains(&self.tail().offset()) {
+                    return Err(self.damage("the tail is not behind the last record"));
+                }
+                writer.tail_size = log.len() as u64;
                 self.meter.start(self.tail().offset());
             }
             _ => return Err(self.damage("the tail is not in the last segment")),

@@ -4,14 +4,12 @@ use super::Shard;
 use crate::Result;
 use crate::layout::checkpoint::Capacity;
 use crate::layout::record::HEADER;
-use crate::layout::segment::{FIRST_RECORD, MIN_SEGMENT};
+use crate::layout::segment::{FIRST_RECORD, MAX_FIRST_SEGMENT, MIN_SEGMENT};
 use crate::layout::table::FULL;
 use crate::mem::enter;
 
 /// Room asked for in advance ends here: a number with some zeros too many is met as an error, not as a full disk.
 pub(crate) const MAX_CAPACITY_ENTRIES: u64 = 1 << 31;
-/// For one shard's first segment.
-const MAX_CAPACITY_SEGMENT: u64 = 1 << 30;
 /// Entries that a table is made for. Hashes spread evenly: a table meant for so many gets to `FULL` once in 10^12.
 const TABLE_ENTRIES: u64 = FULL as u64 * 7 / 9;
 
@@ -45,7 +43,7 @@ impl Share {
     /// Whether a map can be made for so much.
     pub fn is_possible(capacity: Capacity, shards: u64, align: usize) -> bool {
         let segment = Share::new(capacity, shards, align).map_or(0, |share| share.segment);
-        capacity.entries <= MAX_CAPACITY_ENTRIES && segment <= MAX_CAPACITY_SEGMENT
+        capacity.entries <= MAX_CAPACITY_ENTRIES && segment <= MAX_FIRST_SEGMENT
     }
 }
 

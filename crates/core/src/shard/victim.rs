@@ -50,7 +50,7 @@ impl Shard {
 
     /// Dead extents count like dead bytes of the log; what frees them is a checkpoint.
     pub(super) fn extents_over_bound(&self, writer: &Writer) -> bool {
-        let dead: u64 = writer.dead_extents.iter().map(|extent| extent.len).sum();
+        let dead = writer.dead_extents.iter().map(|extent| extent.len).fold(0, u64::saturating_add);
         let page = self.page();
         dead > page.load(head::LIVE).saturating_add(page.load(head::EXTENTS)) / 2
     }

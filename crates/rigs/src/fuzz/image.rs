@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use opendiskmap::{Map, Options, Recovery};
+use opendiskmap::{Control, Map, Options, Recovery, salvage};
 
 use super::packed::unpack;
 use super::resum::resum;
@@ -116,6 +116,9 @@ pub fn run(data: &[u8]) {
     files.restore(&path).expect("the directory can be written");
     if summed {
         let recovery = if first & 4 != 0 { Recovery::Full } else { Recovery::Auto };
+        let salvaged = path.with_extension("salvaged");
+        let _ = salvage(&path, &salvaged, &options(Recovery::Auto), &Control::default());
+        let _ = std::fs::remove_dir_all(&salvaged);
         for read_only in [true, false] {
             use_all(&path, &Options { read_only, ..options(recovery) });
         }
@@ -135,7 +138,10 @@ fn use_all(path: &Path, options: &Options) {
         let _ = map.get(key);
     }
     let _ = map.iter().take(10_000).map(Result::ok).count();
-    let _ = (map.len(), map.stats());
+    let _ = (map.len(), map.stats(), map.verify());
+    let backup = path.with_extension("backup");
+    let _ = map.backup(&backup, |_| Ok(()));
+    let _ = std::fs::remove_dir_all(&backup);
     for number in 0..60u32 {
         let key = format!("fuzz {number}");
         let _ = map.put(key.as_bytes(), &[number as u8; 40]);

@@ -60,7 +60,7 @@ impl Source {
                 Some(Name::Extent { .. }) => {}
                 _ => continue,
             }
-            bytes += dir.file_len(&name).unwrap_or(0);
+            bytes = u64::saturating_add(bytes, dir.file_len(&name).unwrap_or(0));
         }
         segments.iter_mut().for_each(|ids| ids.sort_unstable());
         let checkpoint = match checkpoints::read(&dir) {

@@ -99,7 +99,7 @@ impl Check<'_> {
         let Some(range) = range.filter(|range| range.id <= end.0) else { return Ok(None) };
         let limit = if range.id == end.0 { range.to.min(end.1) } else { range.to };
         if range.from + HEADER > limit {
-            return Ok((range.id < end.0).then_some((SegmentId(range.id.0 + 1), FIRST_RECORD)));
+            return Ok((range.id < end.0).then(|| (SegmentId(range.id.0 + 1), FIRST_RECORD)));
         }
         let segment = match shard.log.segment(range.index, &guard) {
             Ok(segment) => segment,
