@@ -116,10 +116,17 @@ pub fn run(data: &[u8]) {
     files.restore(&path).expect("the directory can be written");
     if summed {
         let recovery = if first & 4 != 0 { Recovery::Full } else { Recovery::Auto };
-        let salvaged = path.with_extension("salvaged");
-        let _ = salvage(&path, &salvaged, &options(Recovery::Auto), &Control::default());
-        let _ = std::fs::remove_dir_all(&salvaged);
+        // These take three times as long as all the rest.
+        let copies = first & 8 != 0;
+        if copies {
+            let salvaged = path.with_extension("salvaged");
+            let _ = salvage(&path, &salvaged, &options(Recovery::Auto), &Control::default());
+            let _ = std::fs::remove_dir_all(&salvaged);
+        }
         for read_only in [true, false] {
+            if copies {
+                copy(&path, &Options { read_only, ..options(recovery) });
+            }
             use_all(&path, &Options { read_only, ..options(recovery) });
         }
     } else {
@@ -131,6 +138,15 @@ pub fn run(data: &[u8]) {
     let _ = std::fs::remove_dir_all(&path);
 }
 
+/// What reads all of a map.
+fn copy(path: &Path, options: &Options) {
+    let Ok(map) = Map::open(path, options) else { return };
+    let _ = map.verify();
+    let backup = path.with_extension("backup");
+    let _ = map.backup(&backup, |_| Ok(()));
+    let _ = std::fs::remove_dir_all(&backup);
+}
+
 /// Every kind of call; what it answers does not matter.
 fn use_all(path: &Path, options: &Options) {
     let Ok(map) = Map::open(path, options) else { return };
@@ -138,10 +154,7 @@ fn use_all(path: &Path, options: &Options) {
         let _ = map.get(key);
     }
     let _ = map.iter().take(10_000).map(Result::ok).count();
-    let _ = (map.len(), map.stats(), map.verify());
-    let backup = path.with_extension("backup");
-    let _ = map.backup(&backup, |_| Ok(()));
-    let _ = std::fs::remove_dir_all(&backup);
+    let _ = (map.len(), map.stats());
     for number in 0..60u32 {
         let key = format!("fuzz {number}");
         let _ = map.put(key.as_bytes(), &[number as u8; 40]);
