@@ -3,20 +3,16 @@
 
 mod common;
 
-use common::{key, quiet, scratch, settle, value};
-use opendiskmap::{Code, Hooks, Map, Options, Recovery};
+use common::{copy, key, named, of_boot, quiet, scratch, settle, stored};
+use opendiskmap::{Code, Map, Options, Recovery};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const PAGE: usize = 4096;
 const TABLE: usize = 16384;
 
 fn options(shards: u32) -> Options {
     quiet(shards)
-}
-
-fn stored(number: usize) -> Vec<u8> {
-    value(&key(number), 1, 20 + number % 50)
 }
 
 fn made(path: &Path, shards: u32, entries: usize) {
@@ -39,24 +35,8 @@ fn holds(map: &Map, numbers: std::ops::Range<usize>) {
     assert_eq!(map.iter().map(Result::unwrap).count(), numbers.len());
 }
 
-fn file(path: &Path, start: &str) -> PathBuf {
-    let names = fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
-    let mut found: Vec<_> = names.filter(|entry| entry.file_name().to_str().unwrap().starts_with(start)).collect();
-    found.sort_by_key(fs::DirEntry::file_name);
-    found[0].path()
-}
-
-/// For maps that are copied as they stand, as if their process had died.
 fn same_files() -> Options {
-    Options { hooks: Hooks { background: false, same_files: true, boot_id: Some([1; 16]) }, ..options(1) }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
+    of_boot(1, [1; 16])
 }
 
 /// Changes a file in place: it stays the file that its header names.
@@ -68,12 +48,12 @@ fn edit(path: &Path, change: impl FnOnce(&mut [u8])) {
 
 /// Damages a value in the log, or mends it if it was.
 fn flip_value(path: &Path, at: usize) {
-    edit(&file(path, "seg-"), |bytes| bytes[at] ^= 1);
+    edit(&named(path, "seg-"), |bytes| bytes[at] ^= 1);
 }
 
 /// Where an entry's value stands in the log's first segment.
 fn value_at(path: &Path, number: usize) -> usize {
-    let (bytes, value) = (fs::read(file(path, "seg-")).unwrap(), stored(number));
+    let (bytes, value) = (fs::read(named(path, "seg-")).unwrap(), stored(number));
     bytes.windows(value.len()).position(|window| window == value).unwrap()
 }
 
@@ -87,7 +67,7 @@ fn two_tables_that_changed_places_hide_no_key() {
     let directory = scratch();
     let path = directory.path().join("map");
     made(&path, 1, 1500);
-    edit(&file(&path, "idx-"), |bytes| swap(bytes, PAGE + TABLE, PAGE + 2 * TABLE, TABLE));
+    edit(&named(&path, "idx-"), |bytes| swap(bytes, PAGE + TABLE, PAGE + 2 * TABLE, TABLE));
     holds(&Map::open(&path, &options(1)).unwrap(), 0..1500);
 }
 
@@ -135,7 +115,7 @@ fn a_damaged_count_of_a_map_whose_process_died_is_made_anew() {
         for damaged in [u64::MAX, 1 << 62] {
             let _ = fs::remove_dir_all(&left);
             copy(&path, &left);
-            edit(&file(&left, name), |bytes| bytes[at..at + 8].copy_from_slice(&damaged.to_le_bytes()));
+            edit(&named(&left, name), |bytes| bytes[at..at + 8].copy_from_slice(&damaged.to_le_bytes()));
             let map = Map::open(&left, &same_files()).unwrap();
             holds(&map, 0..1500);
             map.put(&key(1500), &stored(1500)).unwrap();
@@ -155,7 +135,7 @@ fn a_damaged_count_of_a_tables_slots_is_mended_by_whoever_writes_to_it() {
     // None are used, and more live than there can be.
     for damaged in [0xffff_ffff, u64::MAX, 0] {
         copy(&path, &left);
-        edit(&file(&left, "idx-"), |bytes| {
+        edit(&named(&left, "idx-"), |bytes| {
             for table in 0..(bytes.len() - PAGE) / TABLE {
                 let at = PAGE + table * TABLE + 24;
                 bytes[at..at + 8].copy_from_slice(&u64::to_le_bytes(damaged));
@@ -184,7 +164,7 @@ fn a_damaged_link_of_the_free_queue_gives_no_table_away_that_is_in_use() {
     }
     map.close().unwrap();
     let word = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-    let used = word(&fs::read(file(&path, "dir-")).unwrap(), PAGE);
+    let used = word(&fs::read(named(&path, "dir-")).unwrap(), PAGE);
     let free = word(&fs::read(path.join("HEAD")).unwrap(), PAGE + 216);
     assert!(free != 0 && used != free);
     let (number, table) = ((free - 1) >> 16, ((free - 1) & 0xffff) as usize);
@@ -209,7 +189,7 @@ fn an_extent_that_does_not_say_whose_it_is_any_more_is_kept_with_its_value() {
         let map = Map::open(&path, &options(1)).unwrap();
         map.put(b"long", &long).unwrap();
         map.close().unwrap();
-        edit(&file(&path, "ext-"), |bytes| bytes[at] ^= 4);
+        edit(&named(&path, "ext-"), |bytes| bytes[at] ^= 4);
         let map = Map::open(&path, &options(1)).unwrap();
         settle(&map);
         map.put(b"other", b"value").unwrap();
@@ -229,8 +209,8 @@ fn an_index_is_mended_beside_a_damaged_extent() {
     }
     map.put(b"long", &vec![7; 300_000]).unwrap();
     map.close().unwrap();
-    edit(&file(&path, "ext-"), |bytes| bytes[5000] ^= 4);
-    edit(&file(&path, "idx-"), |bytes| bytes[PAGE + 64 + 16 * 500] ^= 4);
+    edit(&named(&path, "ext-"), |bytes| bytes[5000] ^= 4);
+    edit(&named(&path, "idx-"), |bytes| bytes[PAGE + 64 + 16 * 500] ^= 4);
     for read_only in [true, false] {
         let map = Map::open(&path, &Options { read_only, ..options(1) }).unwrap();
         for number in 0..300 {
@@ -246,7 +226,7 @@ fn a_refused_open_leaves_no_pid_behind() {
     let directory = scratch();
     let path = directory.path().join("map");
     made(&path, 1, 100);
-    fs::remove_file(file(&path, "seg-")).unwrap();
+    fs::remove_file(named(&path, "seg-")).unwrap();
     assert_eq!(Map::open(&path, &options(1)).unwrap_err().code(), Code::Corrupt);
     assert!(!path.join("OWNER").exists());
     fs::write(path.join("OWNER"), "123").unwrap();
@@ -261,10 +241,10 @@ fn an_index_that_could_not_be_mended_does_not_look_whole_after_a_close() {
     let path = directory.path().join("map");
     made(&path, 1, 1500);
     // The header of one table of the two, and so no tag: its keys would read as absent. No index is made anew from this log.
-    let untouched = fs::read(file(&path, "idx-")).unwrap();
+    let untouched = fs::read(named(&path, "idx-")).unwrap();
     flip_value(&path, value_at(&path, 7));
     for table in [1, 2] {
-        edit(&file(&path, "idx-"), |bytes| {
+        edit(&named(&path, "idx-"), |bytes| {
             bytes.copy_from_slice(&untouched);
             bytes[PAGE + table * TABLE..][..TABLE].fill(0);
         });
@@ -293,7 +273,7 @@ fn a_damaged_log_is_read_once_and_not_by_every_call_that_meets_a_damaged_index()
     let path = directory.path().join("map");
     made(&path, 1, 1500);
     // A slot of each table, and a byte of a value.
-    edit(&file(&path, "idx-"), |bytes| {
+    edit(&named(&path, "idx-"), |bytes| {
         [1, 2].into_iter().for_each(|table| bytes[PAGE + table * TABLE + 64 + 100 * 64] ^= 1)
     });
     let at = value_at(&path, 7);
@@ -334,7 +314,7 @@ fn a_map_that_was_refused_for_its_damage_is_refused_again() {
     let path = directory.path().join("map");
     made(&path, 1, 3000);
     // The directory shows one table for another, and no index can be made anew from a log that is damaged as well.
-    edit(&file(&path, "dir-"), |bytes| {
+    edit(&named(&path, "dir-"), |bytes| {
         let entries = PAGE + 8 * 3;
         bytes.copy_within(entries..entries + 8, entries + 24);
     });
@@ -353,7 +333,7 @@ fn a_damaged_checkpoint_hides_no_damage_of_what_a_close_has_summed() {
     let read_only = Options { read_only: true, ..options(1) };
     for checkpoint in ["CHECKPOINT.0", "CHECKPOINT.1"] {
         edit(&path.join(checkpoint), |bytes| bytes[0] ^= 1);
-        for name in [path.join("HEAD"), file(&path, "dir-"), file(&path, "idx-"), file(&path, "tab-")] {
+        for name in [path.join("HEAD"), named(&path, "dir-"), named(&path, "idx-"), named(&path, "tab-")] {
             let words = fs::read(&name).unwrap().as_chunks::<8>().0.to_vec();
             let told = (PAGE / 8..words.len()).filter(|&word| words[word] != [0; 8]).take(80);
             for word in told {

@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::{key, quiet, scratch, value};
-use opendiskmap::{Code, Hooks, Map, Options, StringStringMap};
+use common::{copy, key, named, of_boot, scratch, stored};
+use opendiskmap::{Code, Map, Options, StringStringMap};
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -46,15 +46,15 @@ impl Killed {
         Killed { map, directory }
     }
 
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("map")
+    }
+
     /// What it left, with some words changed.
     fn left(&self, words: &[(&str, usize, u64)]) -> PathBuf {
-        let (from, to) = (self.directory.path().join("map"), self.directory.path().join("left"));
+        let to = self.directory.path().join("left");
         let _ = fs::remove_dir_all(&to);
-        fs::create_dir(&to).unwrap();
-        for entry in fs::read_dir(&from).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
+        copy(&self.path(), &to);
         for &(name, at, word) in words {
             set(&named(&to, name), at, word);
         }
@@ -63,17 +63,7 @@ impl Killed {
 }
 
 fn options(shards: u32) -> Options {
-    Options { hooks: Hooks { background: false, same_files: true, boot_id: Some([1; 16]) }, ..quiet(shards) }
-}
-
-fn stored(number: usize) -> Vec<u8> {
-    value(&key(number), 1, 20 + number % 50)
-}
-
-fn named(path: &Path, start: &str) -> PathBuf {
-    let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
-    names.sort();
-    names.into_iter().find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(start)).unwrap()
+    of_boot(shards, [1; 16])
 }
 
 fn set(path: &Path, at: usize, word: u64) {
@@ -109,37 +99,32 @@ fn serves(path: &Path, shards: u32, entries: usize, what: &str) {
 #[test]
 fn an_intent_that_fits_nothing_costs_the_index_and_no_value() {
     let killed = Killed::new(1, ENTRIES);
-    let head = killed.directory.path().join("map/HEAD");
+    let (head, table) = (killed.path().join("HEAD"), named(&killed.path(), "tab-"));
     let tail = word(&head, TAIL);
-    let end = word(&named(&killed.directory.path().join("map"), "tab-"), TABLE_ENTRY + 16) as usize;
-    let record = |offset: usize, length: usize| [place(0, offset), length as u64];
+    let tail_at = tail as usize * 8;
+    let (id, end) = (word(&table, TABLE_ENTRY + 8), word(&table, TABLE_ENTRY + 16) as usize);
     let intent = |operation: u64, fields: &[u64]| {
         let words = std::iter::once(operation).chain(fields.iter().copied());
         words.enumerate().map(|(at, word)| ("HEAD", INTENT + at * 8, word)).collect::<Vec<_>>()
     };
     // By docs/format.md: a put's words are record, length, slot, … and the tenth is the tail; a clear's seventh is.
     let put = |offset: usize, length: usize| {
-        let [at, long] = record(offset, length);
-        intent(1, &[at, long, 0, 0, 0, 0, 0, 0, 0, place(0, offset + length)])
+        intent(1, &[place(0, offset), length as u64, 0, 0, 0, 0, 0, 0, 0, place(0, offset + length)])
     };
     let clear = |offset: usize, length: usize, tail: u64| {
-        let [at, long] = record(offset, length);
-        let words = intent(7, &[at, long, 1, 1 << 32, 600, 24, tail, 1]);
+        let words = intent(7, &[place(0, offset), length as u64, 1, 1 << 32, 600, 24, tail, 1]);
         words.into_iter().chain([("HEAD", MAP_INTENT, 1)]).collect::<Vec<_>>()
     };
-    let joins = |index: u64, old_tail: u64, tail: u64| {
-        let id = word(&named(&killed.directory.path().join("map"), "tab-"), TABLE_ENTRY + 8);
-        intent(5, &[index, id, 65536, old_tail, 0, tail])
-    };
+    let joins = |index: u64, tail_after: u64| intent(5, &[index, id, 65536, tail, 0, tail_after]);
     let cases = [
         ("a put at an earlier place", put(64, 48)),
-        ("a put of no length", put(tail as usize * 8 % end, 0)),
+        ("a put of no length", put(tail_at, 0)),
         ("a clear beyond its segment", clear(end - 8, 24, place(0, end + 16))),
         ("a clear whose length overflows", clear(64, usize::MAX & !7, place(0, 56))),
-        ("a clear whose tail is elsewhere", clear(tail as usize * 8, 24, place(0, 64))),
-        ("a segment after itself", joins(0, tail, place(0, 64))),
-        ("a segment with a tail beyond it", joins(1, tail, place(1, 1 << 30))),
-        ("a segment of an entry far away", joins(1 << 20, tail, place(1 << 20, 64))),
+        ("a clear whose tail is elsewhere", clear(tail_at, 24, place(0, 64))),
+        ("a segment after itself", joins(0, place(0, 64))),
+        ("a segment with a tail beyond it", joins(1, place(1, 1 << 30))),
+        ("a segment of an entry far away", joins(1 << 20, place(1 << 20, 64))),
     ];
     for (what, words) in cases {
         serves(&killed.left(&words), 1, ENTRIES, what);
@@ -149,7 +134,7 @@ fn an_intent_that_fits_nothing_costs_the_index_and_no_value() {
 #[test]
 fn numbers_that_no_map_counts_cost_the_index_and_no_value() {
     let killed = Killed::new(1, ENTRIES);
-    let table = named(&killed.directory.path().join("map"), "tab-");
+    let table = named(&killed.path(), "tab-");
     let twin = (0..ENTRY).step_by(8).map(|at| ("tab-", TABLE_ENTRY + ENTRY + at, word(&table, TABLE_ENTRY + at)));
     let cases = [
         ("a segment counter below its segments", vec![("HEAD", SEGMENT_COUNTER, 0)]),
@@ -179,7 +164,7 @@ fn numbers_that_no_map_counts_cost_the_index_and_no_value() {
 fn the_count_of_a_shard_that_was_never_written_is_not_believed() {
     // Of two shards one key is in one.
     let killed = Killed::new(2, 1);
-    let written = word(&killed.directory.path().join("map/HEAD"), PAGE + 8);
+    let written = word(&killed.path().join("HEAD"), PAGE + 8);
     let other = COUNT + if written == 1 { PAGE } else { 0 };
     serves(&killed.left(&[("HEAD", other, u64::MAX)]), 2, 1, "a count of nothing");
 }

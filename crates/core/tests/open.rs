@@ -3,7 +3,10 @@
 //! A killed process is played by copying the directory of an open map: the page cache is what a kill leaves. The hook
 //! `same_files` takes the copy for the original; without it the copy is what it is.
 
-use opendiskmap::{Code, Hooks, Map, Options, Reason, Recovery};
+mod common;
+
+use common::{copy, of_boot};
+use opendiskmap::{Code, Map, Options, Reason, Recovery};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -11,22 +14,13 @@ use std::path::Path;
 const BOOT: [u8; 16] = *b"this boot's name";
 
 fn options() -> Options {
-    let hooks = Hooks { background: false, same_files: true, boot_id: Some(BOOT) };
-    Options { shards: Some(2), flush_interval: Some(None), hooks, ..Options::default() }
+    of_boot(2, BOOT)
 }
 
 fn other(change: impl FnOnce(&mut Options)) -> Options {
     let mut options = options();
     change(&mut options);
     options
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
 }
 
 fn bytes_of(directory: &Path) -> BTreeMap<String, Vec<u8>> {

@@ -5,8 +5,8 @@
 
 mod common;
 
-use common::{cases, scratch};
-use opendiskmap::{Code, Control, Hooks, Map, OpenReport, Options, Reason, Recovery};
+use common::{cases, copy, of_boot, scratch};
+use opendiskmap::{Code, Control, Map, OpenReport, Options, Reason, Recovery};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,16 +20,7 @@ const SEGMENT: usize = 64 << 10;
 const LONGEST: usize = 16_000;
 
 fn options(boot: u8) -> Options {
-    let hooks = Hooks { background: false, same_files: true, boot_id: Some([boot; 16]) };
-    Options { shards: Some(1), flush_interval: Some(None), hooks, ..Options::default() }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
+    of_boot(1, [boot; 16])
 }
 
 fn names(directory: &Path) -> Vec<String> {

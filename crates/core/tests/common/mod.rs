@@ -3,10 +3,10 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::cell::RefCell;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Scope, ScopedJoinHandle, scope};
 
@@ -41,6 +41,29 @@ pub fn quiet(shards: u32) -> Options {
     }
 }
 
+/// The same under a boot id, where copied files are taken for the originals: for maps that are copied as they stand, as if
+/// their process had died.
+pub fn of_boot(shards: u32, boot: [u8; 16]) -> Options {
+    Options { hooks: Hooks { background: false, same_files: true, boot_id: Some(boot) }, ..quiet(shards) }
+}
+
+/// A map's directory as it stands.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// The first file whose name starts so.
+pub fn named(path: &Path, start: &str) -> PathBuf {
+    let mut paths: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let starts = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(start);
+    paths.into_iter().find(starts).unwrap()
+}
+
 /// What an ordinary user has, but for the timer: a background thread that compacts and makes files.
 pub fn served(shards: u32) -> Options {
     Options { shards: Some(shards), flush_interval: Some(None), ..Options::default() }
@@ -66,6 +89,11 @@ pub fn value(key: &[u8], version: usize, length: usize) -> Vec<u8> {
         bytes.push((state >> 56) as u8);
     }
     bytes
+}
+
+/// What tests of many entries store for a number's key.
+pub fn stored(number: usize) -> Vec<u8> {
+    value(&key(number), 1, 20 + number % 50)
 }
 
 /// The version of a value that `value` made for this key; anything else is a wrong value.
