@@ -347,7 +347,7 @@ const fn longest(kind: Kind) -> u64 {
     match kind {
         Kind::Head => head::LEN as u64,
         Kind::Segment => segment::MAX_FIRST_SEGMENT,
-        Kind::SegmentTable => segment::table_len(segment::entry_place(segment::MAX_SEGMENTS - 1).0) as u64,
+        Kind::SegmentTable => segment::table_len(segment::MAX_TABLE_FILES - 1) as u64,
         Kind::Directory => directory::file_len(directory::MAX_DEPTH) as u64,
         Kind::Index => index_len(MAX_TABLES) as u64,
         Kind::Extent => VALUE_AT as u64 + MAX_VALUE as u64,

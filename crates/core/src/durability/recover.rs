@@ -367,7 +367,7 @@ impl Files {
                     *counter = (*counter).max(id.counter().into());
                     match medium.open(&name, Kind::Segment) {
                         Ok((_, header, _)) if header.id == id.0 && header.shard == shard => {
-                            files.log_bytes = files.log_bytes.saturating_add(header.length);
+                            files.log_bytes += header.length;
                             files.successors[shard as usize].entry(header.predecessor).or_default().push(id);
                         }
                         // One that is only not readable now must not be taken for one that is not there.

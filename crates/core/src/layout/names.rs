@@ -12,6 +12,9 @@ pub(crate) const SPARE: &str = "SPARE";
 /// Empty. Where a directory cannot be locked, on Windows, the lock is on this file.
 pub(crate) const LOCK: &str = "LOCK";
 
+/// Numbers of directory and index files are below this: six digits, and a root has 24 bits for its directory's.
+pub(crate) const FILE_NUMBERS: u64 = 1 << 24;
+
 /// What a name of ours stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
@@ -34,9 +37,6 @@ pub(crate) fn segment(shard: u32, id: SegmentId) -> String {
 pub(crate) fn extent(shard: u32, id: SegmentId) -> String {
     format!("ext-{shard:02}-{:08x}-{:08x}", id.generation(), id.counter())
 }
-
-/// Numbers of directory and index files are below this: six digits, and a root has 24 bits for its directory's.
-pub(crate) const FILE_NUMBERS: u64 = 1 << 24;
 
 pub(crate) fn segment_table(shard: u32, number: u32) -> String {
     format!("tab-{shard:02}-{number:06x}")

@@ -122,6 +122,9 @@ pub(crate) const fn entry_place(index: usize) -> (u32, usize) {
     (number, TABLE_ENTRIES + (shifted - (FIRST_ENTRIES << number)) * ENTRY)
 }
 
+/// No table has more files.
+pub(crate) const MAX_TABLE_FILES: u32 = entry_place(MAX_SEGMENTS - 1).0 + 1;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -72,12 +72,12 @@ pub(crate) fn open(medium: &Medium, shard: u32, descriptor: &Descriptor) -> Resu
 /// Appends the value to `out`, verified.
 pub(crate) fn read(medium: &Medium, file: &File, descriptor: &Descriptor, out: &mut Vec<u8>) -> Result<()> {
     let fail = |error: io::Error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => Error::corrupt("an extent is cut off"),
+        io::ErrorKind::UnexpectedEof => cut_off(),
         _ => Error::os("read an extent", &error),
     };
     // The length is compared before memory is asked for: a damaged descriptor must not take all there is.
     if file.metadata().map_err(fail)?.len() < VALUE_AT as u64 + descriptor.len {
-        return Err(Error::corrupt("an extent is cut off"));
+        return Err(cut_off());
     }
     let start = out.len();
     out.resize(start + descriptor.len as usize, 0);
@@ -105,8 +105,12 @@ pub(crate) fn map_private(medium: &Medium, file: &File, descriptor: &Descriptor)
     verified(medium, file, descriptor, Access::Private).map(LogRegion::into_region)
 }
 
+#[cold]
+fn cut_off() -> Error {
+    Error::corrupt("an extent is cut off")
+}
+
 fn verified(medium: &Medium, file: &File, descriptor: &Descriptor, access: Access) -> Result<LogRegion> {
-    let cut_off = || Error::corrupt("an extent is cut off");
     let region = Region::map(file, access).map_err(|error| Error::unmapped("a long value", &error))?;
     let len = region.len();
     if len < VALUE_AT {

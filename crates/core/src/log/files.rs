@@ -5,8 +5,8 @@ use super::segment::{Record, Segment};
 use crate::layout::file::{self, Kind};
 use crate::layout::segment::{
     ENTRY_END, ENTRY_ID, ENTRY_LIVE, ENTRY_MARKS, ENTRY_SIZE, ENTRY_STATE, FIRST_RECORD, MAX_FIRST_SEGMENT,
-    MAX_SEGMENTS, MIN_SEGMENT, OFFSETS_END, RecordRef, SegmentId, State, TABLE_ENTRIES, TABLE_SUM, entry_place,
-    table_entries, table_len,
+    MAX_SEGMENTS, MAX_TABLE_FILES, MIN_SEGMENT, OFFSETS_END, RecordRef, SegmentId, State, TABLE_ENTRIES, TABLE_SUM,
+    entry_place, table_entries, table_len,
 };
 use crate::layout::{head, names};
 use crate::medium::{Medium, Page};
@@ -73,7 +73,7 @@ impl Log {
     /// Maps the segment table of a shard that has one, and compares its sums after a clean close.
     pub fn open_tables(&self) -> Result<()> {
         let count = self.page().load(head::SEGMENT_TABLES);
-        if count == 0 || count > u64::from(entry_place(MAX_SEGMENTS - 1).0) + 1 {
+        if count == 0 || count > u64::from(MAX_TABLE_FILES) {
             return Err(self.damage("the segment table has an impossible number of files"));
         }
         for number in 0..count as u32 {
@@ -118,7 +118,7 @@ impl Log {
 
     /// The numbers of the table's files; no more than there can be, whatever the page says.
     fn table_files(&self) -> Range<u32> {
-        0..self.page().load(head::SEGMENT_TABLES).min(32) as u32
+        0..self.page().load(head::SEGMENT_TABLES).min(MAX_TABLE_FILES.into()) as u32
     }
 
     /// Makes sure that the table has an entry of this index.

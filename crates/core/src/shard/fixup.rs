@@ -5,7 +5,7 @@ use crate::Result;
 use crate::layout::head;
 use crate::layout::intent::{ClearIntent, IndexIntent, Operation, RecordIntent, SegmentIntent, TableIntent};
 use crate::layout::record::{HEADER, Header, Type};
-use crate::layout::segment::{FIRST_RECORD, RecordRef, SegmentId, State};
+use crate::layout::segment::{FIRST_RECORD, RecordRef, State};
 use crate::log::Segment;
 use crate::mem::{Guard, enter};
 use crate::rules::{Rule, holds};
@@ -35,7 +35,6 @@ impl Shard {
                 let intent = SegmentIntent::decode(&words);
                 self.check_joining(&intent)?;
                 self.log.ensure_entry(intent.index as usize)?;
-                self.list_joining(&intent, &guard)?;
                 self.finish_join(&intent, &guard).map(|()| 0)
             }
             Operation::Table => self.index.finish_rewrite(&TableIntent::decode(&words), &guard).map(|()| 0),
@@ -87,12 +86,6 @@ impl Shard {
             && intent.tail == RecordRef::new(index, FIRST_RECORD).0
             && (intent.old_tail == 0 || RecordRef(intent.old_tail).segment() != index);
         if fits { Ok(()) } else { Err(self.damage("an intent names a segment that cannot be the next")) }
-    }
-
-    /// The joining segment may not be listed yet, and only what is listed can be mapped.
-    fn list_joining(&self, intent: &SegmentIntent, guard: &Guard) -> Result<()> {
-        let index = intent.index as usize;
-        self.log.list(index, SegmentId(intent.id), intent.size, FIRST_RECORD as u64, guard)
     }
 
     fn linked(&self, guard: &Guard) -> Result<Vec<usize>> {

@@ -235,23 +235,24 @@ impl Shard {
         let last_id = self.log.last_id();
         for index in 0..self.log.capacity() {
             let entry = self.log.entry(index, &guard)?;
-            if entry.state != State::Free && !entry.fits() {
+            if entry.state == State::Free {
+                continue;
+            }
+            if !entry.fits() {
                 return Err(self.damage("the segment table counts more bytes than a segment has"));
             }
             // The next one's id is above all of these, and none is two's: a file that goes is nobody else's.
-            if entry.state != State::Free && (entry.id > last_id || !ids.insert(entry.id)) {
+            if entry.id > last_id || !ids.insert(entry.id) {
                 return Err(self.damage("the segment table lists a segment that was never made, or one twice"));
             }
-            match entry.state {
-                State::Free => continue,
-                State::Linked => {
-                    linked.push((entry.id, index));
-                    live += entry.live;
-                    writer.log_bytes += entry.size;
-                    writer.largest = writer.largest.max(entry.size);
-                    writer.marks += entry.marks;
-                }
-                State::Emptied => writer.emptied.push(index),
+            if entry.state == State::Emptied {
+                writer.emptied.push(index);
+            } else {
+                linked.push((entry.id, index));
+                live += entry.live;
+                writer.log_bytes += entry.size;
+                writer.largest = writer.largest.max(entry.size);
+                writer.marks += entry.marks;
             }
             writer.free.extend(writer.high..index);
             writer.high = index + 1;

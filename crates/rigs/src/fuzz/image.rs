@@ -124,10 +124,11 @@ pub fn run(data: &[u8]) {
             let _ = std::fs::remove_dir_all(&salvaged);
         }
         for read_only in [true, false] {
+            let options = Options { read_only, ..options(recovery) };
             if copies {
-                copy(&path, &Options { read_only, ..options(recovery) });
+                copy(&path, &options);
             }
-            use_all(&path, &Options { read_only, ..options(recovery) });
+            use_all(&path, &options);
         }
     } else {
         let told = trial::read(&path, model(), seed.bar).and_then(|_| trial::change(&path, model(), seed.bar));
